@@ -1,0 +1,107 @@
+"""The one place that configures Numba: flags, the compile cache and its key.
+
+``kernel`` compiles an entry point and keeps the machine code on disk. ``inlined`` compiles a short loop that is pasted
+into its caller, with the promise that its array arguments do not overlap: LLVM then vectorises it without run-time
+checks, which it gives up on beyond a handful of arrays.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numba
+from numba.core import types
+from numba.core.compiler import CompilerBase, DefaultPassBuilder
+from numba.extending import overload
+
+# Everything that lets loops vectorise and keeps NaN and infinity what they are (plain fastmath makes isnan false).
+FLAGS: dict[str, Any] = {"error_model": "numpy", "fastmath": {"nsz", "arcp", "contract", "afn", "reassoc"}}
+
+
+class NoAlias(CompilerBase):
+    """Numba's compiler, told that no two array arguments of the function overlap."""
+
+    def define_pipelines(self) -> list[Any]:
+        self.state.flags.noalias = True
+        return [DefaultPassBuilder.define_nopython_pipeline(self.state)]  # type: ignore[no-untyped-call]
+
+
+def source_key() -> str:
+    """A hash of the package's sources and of Numba's version.
+
+    Numba recompiles a cached kernel when its own file changes, not when a function it calls does; with this key in the
+    cache's path an edit or an upgrade of the package can never run old machine code.
+    """
+    digest = hashlib.sha256(numba.__version__.encode())
+    for source in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(source.name.encode() + source.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+@functools.cache
+def cache_folder() -> Path:
+    """Where compiled kernels are kept: ``$XDG_CACHE_HOME/superspike/<key>``, or a temporary folder if that is read-only."""
+    root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "superspike"
+    folder = root / source_key()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError:
+        folder = Path(tempfile.gettempdir()) / f"superspike-{os.getuid() if hasattr(os, 'getuid') else 0}" / source_key()
+        folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+@contextlib.contextmanager
+def compile_lock() -> Iterator[None]:
+    """Keeps processes that share the cache from compiling at once: Numba's index can mix up their files."""
+    try:
+        import fcntl
+    except ImportError:  # not a POSIX system; a race costs a second compilation there
+        yield
+        return
+    with (cache_folder() / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def kernel(function: Callable[..., Any]) -> Any:
+    """Compile an entry point: called from Python, cached on disk in the package's own folder."""
+    settings: Any = numba.config
+    before = settings.CACHE_DIR
+    settings.CACHE_DIR = str(cache_folder())  # read while the cache is set up, just below
+    try:
+        return numba.njit(cache=True, **FLAGS)(function)
+    finally:
+        settings.CACHE_DIR = before
+
+
+def compiled(function: Callable[..., Any]) -> Any:
+    """Compile a part of a kernel: called from kernels only."""
+    return numba.njit(**FLAGS)(function)
+
+
+@functools.cache
+def inlined(function: Callable[..., Any]) -> Any:
+    """Compile a short loop that is pasted into the kernels that call it; its array arguments must not overlap."""
+    return numba.njit(forceinline=True, pipeline_class=NoAlias, **FLAGS)(function)
+
+
+def choose_by_type(stub: Callable[..., Any]) -> None:
+    """Let kernels call ``stub(self, …)``: it becomes the method of that name of the class of ``self``, at compile time."""
+
+    def choose(self: Any, *args: Any) -> Any:
+        if isinstance(self, types.BaseNamedTuple):  # a NamedTuple of floats is a NamedUniTuple, its own type
+            return getattr(self.instance_class, stub.__name__)  # type: ignore[attr-defined]
+        return None
+
+    options: Any = FLAGS | {"forceinline": True}
+    overload(stub, jit_options=options, strict=False)(choose)

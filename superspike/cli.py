@@ -1,0 +1,264 @@
+"""The command line: parse, one call of the library, report."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from . import __version__, config
+from ._parameters import Param, ParameterError, quantity
+
+if TYPE_CHECKING:
+    from .run import Run
+    from .simulation import Simulation
+    from .training import Progress
+
+INTERRUPTED = 130  # the shell's exit status for Ctrl-C
+
+
+class Commands(click.Group):
+    """A group whose commands end with a clear message and status 2 on bad input, whoever finds it."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; turn the library's errors and warnings into messages."""
+        warnings.showwarning = lambda message, *_, **__: click.echo(f"Warning: {message}", err=True)
+        try:
+            return super().invoke(ctx)
+        except ParameterError as error:
+            raise click.UsageError(str(error), ctx=None) from None
+        except (OSError, MemoryError) as error:
+            reason = f"{error.filename or ''}: {error.strerror}".lstrip(": ") if isinstance(error, OSError) else "out of memory"
+            raise click.UsageError(f"{reason or error}. Nothing was written", ctx=None) from None
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, package_name="superspike")
+def main() -> None:
+    """Train networks of spiking neurons on target spike trains, online and locally, with SuperSpike."""
+
+
+def train_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add an option for everything in the table of :mod:`superspike.config`."""
+    for name, option in reversed(config.options().items()):
+        unit, words = option.param.unit, option.words
+        kind: Any = click.Choice(words) if words else str
+        metavar = None if words else {int: "INTEGER", float: unit.upper() or "NUMBER", list: "N,N,…"}.get(option.type, "TEXT")
+        if name in config.PATHS:
+            metavar = "FILE"
+        default = f"  [default: {option.default}]" if option.default else ""
+        text = f"{option.param.help}{default}"
+        command = click.option(f"--{name.replace('_', '-')}", name, type=kind, metavar=metavar, help=text)(command)
+    return command
+
+
+@main.command()
+@click.argument("config_file", required=False, metavar="[CONFIG.toml]")
+@train_options
+@click.option("--out", metavar="DIR", help="the folder of the run  [default: run-1, run-2, …]")
+@click.option("--force", is_flag=True, help="replace the run in that folder")
+@click.option("--json", "as_json", is_flag=True, help="print one machine-readable summary on stdout")
+@click.option("--quiet", is_flag=True, help="print nothing but errors and warnings")
+def train(config_file: str | None, out: str | None, force: bool, as_json: bool, quiet: bool, **given: str | None) -> None:
+    """Train a network; without options, learn to write a word in spikes.
+
+    The targets are a text, a picture (dark pixels spike), a .ras file, or regular or Poisson trains (--task). Options
+    override those of CONFIG.toml. Times take a unit (20s, 500ms), and so do voltages (1mV).
+    """
+    from .run import check_folder
+
+    chosen = {name: value for name, value in given.items() if value is not None}
+    table = config.merge(config.read(config_file) if config_file else {}, chosen)
+    folder = Path(out) if out is not None else free_folder()
+    check_folder(folder, force)
+    task, network, training = config.build(table)
+    if not quiet and not as_json:
+        click.echo(f"{network!r} on {task!r}", err=True)
+
+    from .training import train as run_training
+
+    talks = not quiet and sys.stderr.isatty()
+    with interruptible() as interrupted, progress_bar(talks) as report:
+
+        def on_block(progress: Progress) -> bool:
+            report(progress)
+            return not interrupted()
+
+        run = run_training(
+            network, task, **training._asdict(), on_block=on_block, on_compile=lambda simulation: compile_aloud(simulation, quiet)
+        )
+    run.save(folder, force)
+    if as_json:
+        click.echo(json.dumps(run.summary() | {"out": str(folder)}))
+    elif not quiet:
+        click.echo(report_text(run, folder))
+    if run.interrupted:
+        sys.exit(INTERRUPTED)
+
+
+@main.command()
+@click.argument("run_folder", metavar="RUN")
+@click.option("--duration", metavar="MS", help="measured time, after a first period that is left out  [default: ten periods]")
+@click.option("--engine", type=click.Choice(config.ENGINES), default="event", show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="print a machine-readable summary")
+def evaluate(run_folder: str, duration: str | None, engine: str, as_json: bool) -> None:
+    """Run a trained network with its plasticity off: cost, rates, hits, misses and extra spikes within ±2 ms."""
+    from .run import Run
+    from .training import evaluate as run_evaluation
+
+    run = Run.load(run_folder)
+    try:
+        duration_ms = quantity(duration, "ms") if duration is not None else None
+    except ParameterError as error:
+        raise ParameterError(f"duration: {error}") from None
+    result = run_evaluation(run.network, run.task, duration_ms, engine=engine, on_compile=compile_aloud)
+    if as_json:
+        found = {"cost": result.cost, "rates_hz": result.rates_hz, **result.matches._asdict(), "duration_ms": result.duration_ms}
+        click.echo(json.dumps(found))
+        return
+    hits, misses, extra = result.matches
+    click.echo(f"cost      {result.cost:.3g} Hz over {result.duration_ms / 1000:g} s")
+    click.echo(f"rates     {rates_text(result.rates_hz)}")
+    click.echo(f"within ±2 ms: {hits} hits, {misses} misses, {extra} extra spikes ({hits + misses} target spikes)")
+
+
+@main.command()
+@click.argument("run_folder", metavar="RUN")
+@click.option("--out", metavar="DIR", help="where to draw  [default: the run's folder]")
+def plot(run_folder: str, out: str | None) -> None:
+    """Redraw a run's pictures, learning.png and raster.png."""
+    from . import plotting
+    from .run import Run
+
+    run = Run.load(run_folder)
+    folder = Path(out or run_folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, draw in (("learning.png", plotting.learning), ("raster.png", plotting.raster)):
+        plotting.save(draw(run), folder / name)
+        click.echo(folder / name)
+
+
+@main.command()
+@click.option("--duration", metavar="MS", default="2s", show_default=True, help="simulated time of each measurement")
+@click.option(
+    "--repeats", type=click.IntRange(1), default=5, show_default=True, help="interleaved repeats; the medians are printed"
+)
+@click.option("--json", "as_json", is_flag=True, help="print machine-readable results")
+def bench(duration: str, repeats: int, as_json: bool) -> None:
+    """Time both engines side by side on one task (200-256-200, single precision)."""
+    from .benchmark import compare
+
+    try:
+        duration_ms = quantity(duration, "ms")
+        Param("ms", "", gt=0).check("duration", duration_ms)
+    except ParameterError as error:
+        raise ParameterError(f"duration: {error}") from None
+    results = compare(duration_ms, repeats, on_compile=compile_aloud)
+    if as_json:
+        click.echo(json.dumps(results))
+        return
+    click.echo("engine   simulated s per wall s   synapse-steps per s")
+    for name in config.ENGINES:
+        click.echo(f"{name:<8} {results[name]['real_time_factor']:>22.1f}   {results[name]['synapse_steps_per_s']:>19.3g}")
+    click.echo(f"event / clock: {results['ratio']:.1f}")
+
+
+@main.command()
+def info() -> None:
+    """Print versions, the kernels' cache and the number of cores."""
+    import platform
+    from importlib.metadata import version
+
+    from ._jit import cache_folder
+
+    click.echo(f"superspike {__version__}, Python {platform.python_version()} on {platform.system()} {platform.machine()}")
+    for name in ("numpy", "numba", "scipy", "matplotlib", "click", "tqdm"):
+        click.echo(f"{name:<12}{version(name)}")
+    kernels = list(cache_folder().rglob("*.nbc"))
+    size = sum(path.stat().st_size for path in kernels) / 2**20
+    click.echo(f"kernels     {len(kernels)} compiled, {size:.1f} MiB, in {cache_folder()}")
+    click.echo(f"cores       {os.cpu_count()}")
+
+
+def free_folder() -> Path:
+    """The first of run-1, run-2, … that does not exist."""
+    number = 1
+    while Path(f"run-{number}").exists():
+        number += 1
+    return Path(f"run-{number}")
+
+
+def compile_aloud(simulation: Simulation, quiet: bool = False) -> None:
+    """Compile the kernels, and say so if it takes longer than loading them from the cache."""
+
+    def say() -> None:
+        click.echo(f"compiling the {simulation.engine} engine for this machine (first run only, about 15 s) …", err=True)
+
+    timer = threading.Timer(1.5, say)
+    if not quiet:
+        timer.start()
+    try:
+        simulation.compile()
+    finally:
+        timer.cancel()
+
+
+@contextmanager
+def interruptible() -> Iterator[Callable[[], bool]]:
+    """Ctrl-C only raises a flag, so that the block can end and all be written; a second one interrupts at once."""
+    raised: list[int] = []
+
+    def handle(signum: int, frame: Any) -> None:
+        if raised:
+            raise KeyboardInterrupt
+        raised.append(signum)
+        click.echo("\nstopping at the end of this block …", err=True)
+
+    before = signal.signal(signal.SIGINT, handle)
+    try:
+        yield lambda: bool(raised)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def progress_bar(shown: bool) -> Iterator[Callable[[Progress], None]]:
+    """A bar of simulated time with speed, cost and rates."""
+    from tqdm import tqdm
+
+    with tqdm(unit="s", disable=not shown, bar_format="{percentage:3.0f}%|{bar}| {n:.0f}/{total:.0f} s {postfix}") as bar:
+
+        def report(progress: Progress) -> None:
+            bar.total = progress.total_ms / 1000
+            rates = rates_text({name: rate for name, rate in progress.rates_hz.items() if name != "input"})
+            bar.set_postfix_str(f"{progress.real_time_factor:.0f} × real time, cost {progress.cost:.3g}, {rates}", refresh=False)
+            bar.update(progress.time_ms / 1000 - bar.n)
+
+        yield report
+
+
+def rates_text(rates: dict[str, float]) -> str:
+    """``hidden1 8.1, output 24.0 Hz``."""
+    return ", ".join(f"{name} {rate:.1f}" for name, rate in rates.items()) + " Hz"
+
+
+def report_text(run: Run, folder: Path) -> str:
+    """The summary that ``train`` prints."""
+    found = run.summary()
+    hits, misses, extra = found["hits"], found["misses"], found["extra"]
+    return "\n".join([
+        f"cost      {found['cost_initial']:.3g} → {found['cost']:.3g} Hz",
+        f"rates     {rates_text(found['rates_hz'])}",
+        f"last period, within ±2 ms: {hits} hits, {misses} misses, {extra} extra spikes ({hits + misses} target spikes)",
+        f"speed     {found['real_time_factor']:.0f} × real time",
+        f"wrote     {folder}{os.sep} (look at raster.png)",
+    ])  # fmt: skip

@@ -1,0 +1,88 @@
+"""The clock engine: the plain reading of the scheme. Every synapse is advanced in every step. It is the reference."""
+
+from __future__ import annotations
+
+from . import error, neuron, rule, surrogate
+from ._jit import choose_by_type, inlined, kernel
+from .state import Array, Constants, Layout, Log, State
+
+choose_by_type(surrogate.derivative)
+lif_step, add_rows = inlined(neuron.lif_step), inlined(neuron.add_rows)
+error_step, output_impulses = inlined(error.error_step), inlined(error.output_impulses)
+pre_step, synapse_step, flush = inlined(rule.pre_step), inlined(rule.synapse_step), inlined(rule.flush)
+own_rate_step, own_rate_spikes = inlined(rule.own_rate_step), inlined(rule.own_rate_spikes)
+
+FLUSH = 100  # steps between two flushes of denormals
+
+
+@kernel
+def advance(where: Layout, c: Constants, state: State, log: Log, feedback: Array, plastic: Array, t: int, steps: int) -> float:
+    """Simulate ``steps`` steps from step ``t``; return Σ e² over the output layer.
+
+    ``feedback`` holds the hidden layers' matrices, flat; ``plastic`` says which projections learn. The log's history
+    and the rows of inputs and targets are filled in; the rows of the other layers are filled here.
+    """
+    start, ptr, ids = where.start, log.ptr, log.ids
+    out = len(start) - 2
+    history = ptr.shape[1] - 1 - steps
+    decay_a = c.het_decay**c.exponent
+    one = type(c.impulse)(1)
+    squared = 0.0
+    for u in range(history, history + steps):
+        now = (t + u - history) % state.f.shape[0]
+        then = (t + u - history - c.delay) % state.f.shape[0]
+        arrived = u - c.delay
+        for k in range(out):  # 1. neurons
+            a, b = start[k + 1], start[k + 2]
+            ptr[k + 1, u + 1] = lif_step(
+                state.v[a:b], state.current[a:b], state.refractory[a:b], state.f[now, a:b],
+                c.n_ref, c.lif, c.surrogate, ids, ptr[k + 1, u],
+            )  # fmt: skip
+        for k in range(len(where.pre)):  # 2. delivery
+            pre, a, b = where.pre[k], start[where.post[k]], start[where.post[k] + 1]
+            add_rows(state.current[a:b], state.w, where.w_start[k], ids, ptr[pre, arrived], ptr[pre, arrived + 1], one)
+        for layer in range(1, out + 1):  # 3. errors, 4. error impulses
+            a, b = start[layer], start[layer + 1]
+            e1 = state.e1[a:b]
+            layer_squared = error_step(e1, state.e2[a:b], c.error)
+            if layer == out:
+                squared += layer_squared
+                output_impulses(e1, ids, ptr[out, arrived], ptr[out, arrived + 1], -c.impulse)
+                output_impulses(e1, ids, ptr[out + 1, arrived], ptr[out + 1, arrived + 1], c.impulse)
+            else:
+                first = where.b_start[layer]
+                add_rows(e1, feedback, first, ids, ptr[out, arrived - 1], ptr[out, arrived], -c.impulse)
+                add_rows(e1, feedback, first, ids, ptr[out + 1, arrived - 1], ptr[out + 1, arrived], c.impulse)
+                if c.rho > 0:
+                    zeta, zeta_a = state.zeta[a:b], state.zeta_a[a:b]
+                    own_rate_spikes(zeta, zeta_a, ids, ptr[layer, u], ptr[layer, u + 1], c.exponent)
+                    own_rate_step(zeta, zeta_a, state.zeta_sum[a:b], c.het_decay, decay_a)
+        for pre in range(out):  # 5. synapses
+            for s in range(ptr[pre, arrived - c.delay], ptr[pre, arrived - c.delay + 1]):
+                state.p1[start[pre] + ids[s]] += 1
+        for k in range(len(where.pre)):
+            if plastic[k]:
+                pre, a, b = start[where.pre[k]], start[where.post[k]], start[where.post[k] + 1]
+                for row in range((where.w_start[k + 1] - where.w_start[k]) // (b - a)):
+                    i = where.w_start[k] + row * (b - a)
+                    j = i + b - a
+                    synapse_step(
+                        state.p2[pre + row], state.f[then, a:b], state.e2[a:b],
+                        state.h1[i:j], state.h2[i:j], state.m[i:j], c.trace,
+                    )  # fmt: skip
+        pre_step(state.p1, state.p2, c.pre)
+        if u % FLUSH == 0:
+            for x in (
+                state.v,
+                state.current,
+                state.e1,
+                state.e2,
+                state.zeta,
+                state.zeta_a,
+                state.p1,
+                state.p2,
+                state.h1,
+                state.h2,
+            ):
+                flush(x)
+    return squared

@@ -1,0 +1,167 @@
+"""Pictures of a run. Matplotlib is imported only when one is asked for."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ._parameters import ParameterError
+from .config import COST_WINDOW
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from .run import Run
+
+# Okabe and Ito's colours, which colour-blind readers can tell apart; one meaning each in every picture.
+COLORS = {"input": "#000000", "hidden": "#009E73", "output": "#0072B2", "target": "#E69F00", "cost": "#D55E00"}
+MOST_DOTS = 20_000  # spikes drawn per panel
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """A figure (inches) that is drawn straight into a file, whatever display there is."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), dpi=150, layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def save(figure: Figure, path: str | os.PathLike[str]) -> None:
+    """Write a figure to a file whose ending says the format."""
+    formats = figure.canvas.get_supported_filetypes()
+    ending = Path(path).suffix.lstrip(".").lower()
+    if ending not in formats:
+        raise ParameterError(f"{os.fspath(path)}: must end in one of {', '.join('.' + name for name in sorted(formats))}")
+    figure.savefig(path)
+
+
+def learning(run: Run) -> Figure:
+    """Cost and firing rates over time."""
+    figure = new_figure(6.0, 5.0)
+    top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=[3, 2])
+    draw_cost(top, run)
+    top.set_xlabel("")
+    time = run.metrics["time_ms"] / 1000
+    for name, values in run.metrics.items():
+        if name.startswith("rate_"):
+            layer = name[5:-3]
+            draw_rate(bottom, time, values, layer, len(run.network.sizes) - 2)
+    shade_burn_in(bottom, run)
+    bottom.set(xlabel="simulated time (s)", ylabel="firing rate (Hz)", ylim=(0, None))
+    bottom.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
+    return figure
+
+
+def draw_rate(axes: Axes, time: Any, values: Any, layer: str, n_hidden: int) -> None:
+    """One layer's rate; deeper hidden layers are drawn paler."""
+    depth = int(layer.removeprefix("hidden")) if layer.startswith("hidden") else 1
+    alpha = 1 - 0.6 * (depth - 1) / max(1, n_hidden - 1) if n_hidden > 1 else 1
+    axes.plot(
+        time, smooth(values), color=COLORS[layer.rstrip("0123456789")], alpha=alpha, lw=1.5, label=layer_title(layer, n_hidden)
+    )
+
+
+def layer_title(layer: str, n_hidden: int) -> str:
+    """``hidden 2`` for ``hidden2``; plain ``hidden`` where there is only one."""
+    return layer if not layer.startswith("hidden") else "hidden" if n_hidden == 1 else f"hidden {layer[6:]}"
+
+
+def smooth(values: Any) -> Any:
+    """Mean over the last 2 s or so of blocks, so that a period that is no whole number of blocks does not flicker."""
+    width = max(1, min(4, len(values) // 10))
+    sums = np.cumsum(np.concatenate([np.repeat(values[:1], width - 1), values]))
+    return np.concatenate([sums[width - 1 : width], sums[width:] - sums[:-width]]) / width
+
+
+def draw_cost(axes: Axes, run: Run) -> None:
+    """Cost of each block, and its mean over the last 10 s, on a logarithmic axis."""
+    time, cost = run.metrics["time_ms"] / 1000, run.metrics["cost"]
+    floor = max(float(cost.max()) * 1e-4, 1e-3)
+    axes.plot(time, np.maximum(cost, floor), color=COLORS["cost"], lw=0.6, alpha=0.4, label="per block")
+    blocks = max(1, round(COST_WINDOW / run.network.rule.block))
+    means = np.convolve(cost, np.ones(blocks))[: len(cost)] / np.minimum(np.arange(len(cost)) + 1, blocks)
+    axes.plot(time, np.maximum(means, floor), color=COLORS["cost"], lw=1.8, label="mean of 10 s")
+    shade_burn_in(axes, run)
+    drop = run.training.learning_rate_drop_ms
+    if 0 < drop < run.training.duration_ms:
+        axes.axvline((run.training.burn_in_ms + drop) / 1000, color="0.5", lw=1, ls=":", label="learning rate ÷ 10")
+    axes.set(yscale="log", xlabel="simulated time (s)", ylabel="cost (Hz)")
+    axes.legend(frameon=False, fontsize=8, loc="upper right")
+
+
+def shade_burn_in(axes: Axes, run: Run) -> None:
+    """Grey where no weight changes."""
+    if run.training.burn_in_ms:
+        axes.axvspan(0, run.training.burn_in_ms / 1000, color="0.92", lw=0)
+
+
+def raster(run: Run) -> Figure:
+    """Spikes of the first and the last period: output over target, hidden layers, input."""
+    figure = new_figure(9.0, 2.2 + 1.6 * (len(run.network.sizes) - 1))
+    draw_rasters(figure, run)
+    return figure
+
+
+def draw_rasters(figure: Any, run: Run) -> None:
+    """A column per window, a row per layer from the output down."""
+    layers = [name for name in run.spikes if name != "target"][::-1]
+    columns = [(0, "first period"), (-1, "last period")] if len(run.windows_ms) > 1 else [(0, "whole run")]
+    if len(columns) == 1 and run.windows_ms[0][1] >= 2 * run.task.period_ms:
+        end = run.windows_ms[0][1] // run.task.period_ms * run.task.period_ms
+        shown = [(0.0, run.task.period_ms), (end - run.task.period_ms, end)]
+        columns = [(0, "first period"), (-1, "last period")]
+    else:
+        shown = run.windows_ms
+    heights = [3 if name == "output" else 2 for name in layers]
+    axes = figure.subplots(len(layers), len(columns), sharex="col", sharey="row", height_ratios=heights, squeeze=False)
+    n_hidden = len(run.network.sizes) - 2
+    for column, (index, title) in enumerate(columns):
+        begin, end = shown[index]
+        for row, name in enumerate(layers):
+            ax = axes[row, column]
+            if name == "output":
+                draw_spikes(ax, run, "target", begin, end, size=7.0)
+                ax.set_title(f"{title}, from {begin / 1000:g} s" if begin else title, fontsize=10)
+            draw_spikes(ax, run, name, begin, end, size=3.0)
+            margin = 0.02 * run.spikes[name].n
+            ax.set_ylim(-0.5 - margin, run.spikes[name].n - 0.5 + margin)
+            ax.set_xlim(0, end - begin)
+            if column == 0:
+                ax.set_ylabel(f"{layer_title(name, n_hidden)} unit")
+        axes[-1, column].set_xlabel("time (ms)")
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper right", ncols=2, frameon=False, fontsize=9)
+
+
+def draw_spikes(axes: Axes, run: Run, name: str, begin: float, end: float, size: float) -> None:
+    """One layer's spikes in a window, as dots; few units get ticks that can be seen."""
+    spikes = run.spikes[name].between(begin, end)
+    chosen = slice(None, None, max(1, -(-len(spikes) // MOST_DOTS)))
+    few = spikes.n <= 10
+    axes.plot(
+        spikes.times_ms[chosen] - begin,
+        spikes.ids[chosen],
+        ls="",
+        marker="|" if few else ".",
+        ms=(16 if name == "target" else 9) if few else size,
+        mew=(4 if name == "target" else 1.2) if few else 0,
+        color=COLORS[name.rstrip("0123456789")],
+        alpha=0.55 if name == "target" else 1,
+        label=name,
+    )
+
+
+def overview(run: Run) -> Figure:
+    """Rasters above, the learning curve below, in one picture."""
+    height = 2.2 + 1.6 * (len(run.network.sizes) - 1)
+    figure = new_figure(9.0, height + 2.6)
+    top, bottom = figure.subfigures(2, 1, height_ratios=[height, 2.6])  # type: ignore[misc]
+    draw_rasters(top, run)
+    draw_cost(bottom.subplots(), run)
+    return figure

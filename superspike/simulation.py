@@ -1,0 +1,164 @@
+"""A network in motion: flat arrays, spike log and engine, driven block by block."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import clock, event
+from ._jit import compile_lock
+from ._parameters import ParameterError, cast, one_of
+from .config import ENGINES
+from .network import Network
+from .rule import RHO_PER_MV2
+from .scheme import cost_per_squared_error, error_filter, membrane_filter, pre_filter, trace_filter, whole_steps
+from .state import WINDOW, Constants, Log, initial_state, layout, matrix, padded
+from .tasks import Task
+from .update import update
+
+Array = NDArray[Any]
+
+# The growth e^(interval/τ_rise) that the event engine allows before it re-bases; docs/engines.md has the measurements.
+GROWTH = {"single": 3.0, "double": 8.0}
+
+
+class Simulation:
+    """Runs ``network`` on ``task``; time goes on from call to call, and ``step`` counts the steps so far.
+
+    The weights are copied in; :meth:`update` changes them, here and in the network.
+    """
+
+    def __init__(self, network: Network, task: Task, engine: str = "event") -> None:
+        one_of("engine", engine, ENGINES)
+        sizes, ends = network.sizes, (task.n_inputs, task.n_outputs)
+        if (sizes[0], sizes[-1]) != ends:
+            raise ParameterError(f"Network.sizes: must begin and end with the task's {ends[0]} and {ends[1]} units, got {sizes}")
+        scheme, rule, lif, dtype = network.scheme, network.rule, network.neuron, network.dtype
+        self.network, self.task, self.engine, self.step = network, task.in_steps(scheme.dt), engine, 0
+        self.block_steps = whole_steps("Rule.block", rule.block, scheme.dt)
+        delay = whole_steps("Scheme.delay", scheme.delay, scheme.dt)
+        self.n_ref = whole_steps("LIF.tau_ref", lif.tau_ref, scheme.dt)
+        error, impulse = error_filter(rule, scheme)
+        self.where = layout(sizes)
+        self.constants = Constants(
+            lif=cast(membrane_filter(lif, scheme), dtype),
+            surrogate=cast(network.surrogate, dtype),
+            pre=cast(pre_filter(rule, scheme), dtype),
+            trace=cast(trace_filter(rule, scheme), dtype),
+            error=cast(error, dtype),
+            impulse=dtype(impulse),
+            het_decay=dtype(math.exp(-scheme.dt / rule.tau_het)),
+            exponent=dtype(rule.exponent),
+            rho=dtype(rule.rho * RHO_PER_MV2),
+            n_ref=self.n_ref,
+            delay=delay,
+        )
+        self.state = initial_state(self.where, delay + WINDOW, rule.exponent, dtype)
+        for flat, w in zip(self._matrices(self.state.w), network.weights, strict=True):
+            flat[:] = w
+        self.plastic = np.zeros(len(sizes) - 1, np.bool_)
+        self.cost_scale = cost_per_squared_error(rule, scheme) / sizes[-1]
+        self._method = cast(network.optimizer, dtype)
+        interval = max(1, round(GROWTH[scheme.precision] * rule.tau_rise / scheme.dt))
+        self._event = (
+            event.propagators(pre_filter(rule, scheme), trace_filter(rule, scheme), interval, dtype),
+            event.empty_sums(int(self.where.start[-1]), dtype),
+        )
+        self._history = 2 * delay + 2
+        self._tails = [(np.zeros(self._history, np.int64), np.zeros(0, np.int32))] * (len(sizes) + 1)
+        self._feedback = self._flat_feedback()
+
+    def _matrices(self, flat: Array) -> list[Array]:
+        """Views of a flat array over synapses as one (n_pre, n_post) matrix per projection."""
+        ends, sizes = self.where.w_start, self.network.sizes
+        return [matrix(flat, ends[k], ends[k + 1], padded(n), n) for k, n in enumerate(sizes[1:])]
+
+    @property
+    def traces(self) -> dict[str, list[Array]]:
+        """Views of the synapses' eligibility traces and sums, as ``h1``, ``h2``, ``m``: (n_pre, n_post) per projection."""
+        return {name: self._matrices(getattr(self.state, name)) for name in ("h1", "h2", "m")}
+
+    def _flat_feedback(self) -> Array:
+        flat: Array = np.zeros(int(self.where.b_start[-1]), self.network.dtype)
+        for layer, b in enumerate(self.network.feedback_weights, 1):
+            begin, end = self.where.b_start[layer], self.where.b_start[layer + 1]
+            matrix(flat, begin, end, padded(b.shape[1]), b.shape[1])[:] = b
+        return flat
+
+    def learn(self, on: bool) -> None:
+        """Switch plasticity on (hidden layers without feedback stay frozen) or off."""
+        self.plastic[:] = on
+        if not self.network.feedback.follows_weights and not any(np.any(b) for b in self.network.feedback_weights):
+            self.plastic[:-1] = False
+
+    def steps_to_update(self) -> int:
+        """Steps until the current block ends with an update: blocks end with, and include, their multiple."""
+        return (-self.step) % self.block_steps + 1
+
+    def compile(self) -> None:
+        """Compile the kernels, or load them from the cache, so that no later call has to."""
+        with compile_lock():
+            self._run_engine(self._open_log(0), 0)
+            self._run_update(np.zeros_like(self.plastic), 1.0)
+
+    def _run_engine(self, log: Log, steps: int) -> float:
+        arguments = (self.where, self.constants, self.state, log, self._feedback, self.plastic, self.step, steps)
+        return float(clock.advance(*arguments) if self.engine == "clock" else event.advance(*arguments, *self._event))
+
+    def _run_update(self, plastic: Array, rate: float) -> None:
+        rule, dtype = self.network.rule, self.network.dtype
+        update(
+            self.where, self.state, plastic, self._method, dtype(rate), self.block_steps,
+            dtype(rule.block), self.constants.rho, dtype(rule.w_max),
+        )  # fmt: skip
+
+    def advance(self, steps: int) -> tuple[float, Log]:
+        """Simulate ``steps`` steps; return their mean cost (Hz) and the log of spikes in these steps."""
+        log = self._open_log(steps)
+        squared = self._run_engine(log, steps)
+        self.step += steps
+        self._keep_tails(log)
+        return squared / steps * self.cost_scale, log
+
+    def update(self, rate: float = 1.0) -> None:
+        """End the block: change the weights, ``rate`` times the optimiser's step, and renew the feedback."""
+        if not self.plastic.any():
+            return
+        self._run_update(self.plastic, rate)
+        for own, flat in zip(self.network.weights, self._matrices(self.state.w), strict=True):
+            own[:] = flat
+        if self.network.feedback.follows_weights:
+            self.network.refresh_feedback()
+            self._feedback = self._flat_feedback()
+
+    def _open_log(self, steps: int) -> Log:
+        """A log with room for the spikes of ``steps`` steps; history, inputs and targets filled in."""
+        most = [n * (steps // (self.n_ref + 1) + 1) for n in self.network.sizes[1:]]
+        inputs, targets = self.task.window(self.step, steps)
+        room = [len(inputs[1]), *most, len(targets[1])]
+        begins = np.cumsum([0, *(len(tail[1]) + n for tail, n in zip(self._tails, room, strict=True))])
+        ids = np.empty(begins[-1], np.int32)
+        ptr = np.empty((len(room), self._history + steps + 1), np.int64)
+        ptr[:, 0] = begins[:-1]
+        for row, (counts, tail) in enumerate(self._tails):
+            ptr[row, 1 : self._history + 1] = begins[row] + np.cumsum(counts)
+            ids[begins[row] : begins[row] + len(tail)] = tail
+        for row, (counts, given) in ((0, inputs), (len(room) - 1, targets)):
+            first = ptr[row, self._history]
+            ptr[row, self._history + 1 :] = first + np.cumsum(counts)
+            ids[first : first + len(given)] = given
+        return Log(ptr, ids)
+
+    def _keep_tails(self, log: Log) -> None:
+        """Keep the last steps' spikes, which the next call still delivers."""
+        last = log.ptr[:, -self._history - 1 :]
+        self._tails = [(np.diff(row), log.ids[row[0] : row[-1]].copy()) for row in last]
+
+    def spikes(self, log: Log, row: int) -> tuple[Array, Array]:
+        """Steps and ids of the spikes of layer ``row`` (the layers' number: the targets) in the last call's steps."""
+        ptr = log.ptr[row, self._history :]
+        first = self.step - (len(ptr) - 1)
+        return np.repeat(np.arange(first, self.step), np.diff(ptr)), log.ids[ptr[0] : ptr[-1]].copy()

@@ -1,0 +1,123 @@
+"""What both engines read and write: the network flattened into arrays, so that one kernel serves any chain of layers.
+
+Layers stand one after the other in arrays over neurons (the input first), projections in arrays over synapses. Layer l
+is ``start[l]:start[l + 1]``; projection k leads from layer ``pre[k]`` to ``post[k]`` and its synapses are
+``w_start[k]:w_start[k + 1]``, row by row, one row per presynaptic neuron. Layers are padded to a multiple of ``LANES``
+neurons that get no input and never spike, so that no loop has a tail.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .filters import Filter
+from .neuron import LIFStep
+
+Array = NDArray[Any]
+
+LANES = 16  # neurons per padding unit: one 512-bit vector in single precision
+WINDOW = 20  # steps that the event engine takes with one layer before it turns to the next
+
+
+class Layout(NamedTuple):
+    """Where layers and projections lie in the flat arrays (int64)."""
+
+    start: Array  # (layers + 1,)
+    pre: Array  # (projections,)
+    post: Array  # (projections,)
+    w_start: Array  # (projections + 1,)
+    b_start: Array  # (layers + 1,): feedback matrices (n_out, padded n_l); empty but for hidden layers
+    n_out: int
+
+
+class Constants(NamedTuple):
+    """Everything that stays fixed during a run, in the precision of the run."""
+
+    lif: LIFStep
+    surrogate: Any
+    pre: Filter
+    trace: Filter
+    error: Filter
+    impulse: Any  # what an error of 1 adds to e1
+    het_decay: Any  # per step, of the own-rate trace ζ
+    exponent: Any
+    rho: Any  # 1/mV²
+    n_ref: int  # steps
+    delay: int  # steps
+
+
+class State(NamedTuple):
+    """Everything that changes. (neurons,): all layers, input first; (synapses,): all projections."""
+
+    v: Array  # membrane potential above rest (mV)
+    current: Array  # synaptic current (mV)
+    refractory: Array  # steps left (int32)
+    e1: Array  # error filter, first and
+    e2: Array  # second stage: the third factor
+    zeta: Array  # own-rate trace of the regulariser
+    zeta_a: Array  # its power ζ^a
+    zeta_sum: Array  # Σ ζ^a over the block
+    p1: Array  # pre trace, first and
+    p2: Array  # second stage, 2 D steps late
+    f: Array  # (ring, neurons): surrogate of step t in row t mod ring, 1/mV
+    w: Array  # weights (mV)
+    h1: Array  # eligibility trace, first and
+    h2: Array  # second stage: λ (1/mV)
+    m: Array  # Σ e λ over the block
+    scale: Array  # the optimiser's running scale v
+
+
+class Log(NamedTuple):
+    """Spikes by layer and step: those of layer l in local step u are ``ids[ptr[l, u]:ptr[l, u + 1]]``.
+
+    Local step 0 is ``history`` steps before the call's first step. The last row, after the layers, holds the targets.
+    """
+
+    ptr: Array  # (layers + 1, history + steps + 1), int64
+    ids: Array  # int32
+
+
+def padded(n: int) -> int:
+    """``n`` rounded up to a multiple of LANES."""
+    return -(-n // LANES) * LANES
+
+
+def zeros(shape: int | tuple[int, ...], dtype: type) -> Array:
+    """Zeros whose first element lies on a 64-byte boundary."""
+    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    raw = np.zeros(size + 64, np.uint8)
+    offset = -raw.ctypes.data % 64
+    return raw[offset : offset + size].view(dtype).reshape(shape)
+
+
+def layout(sizes: list[int]) -> Layout:
+    """The flat layout of a chain of layers."""
+    widths = [padded(n) for n in sizes]
+    hidden = range(1, len(sizes) - 1)
+    return Layout(
+        start=np.cumsum([0, *widths]),
+        pre=np.arange(len(sizes) - 1),
+        post=np.arange(1, len(sizes)),
+        w_start=np.cumsum([0, *(n * width for n, width in zip(sizes[:-1], widths[1:], strict=True))]),
+        b_start=np.cumsum([0, *(sizes[-1] * widths[k] if k in hidden else 0 for k in range(len(sizes)))]),
+        n_out=sizes[-1],
+    )
+
+
+def initial_state(where: Layout, ring: int, exponent: float, dtype: type) -> State:
+    """Everything at rest, all traces and weights zero."""
+    n, s = int(where.start[-1]), int(where.w_start[-1])
+    synapses, other = ("w", "h1", "h2", "m", "scale"), {"refractory": zeros(n, np.int32), "f": zeros((ring, n), dtype)}
+    state = State(
+        **{name: other[name] if name in other else zeros(s if name in synapses else n, dtype) for name in State._fields}
+    )
+    state.zeta_a[:] = 0.0**exponent
+    return state
+
+
+def matrix(flat: Array, begin: int, end: int, width: int, n: int) -> Array:
+    """A view of rows of a flat array as (rows, n), without the padding."""
+    return flat[begin:end].reshape(-1, width)[:, :n]

@@ -1,0 +1,339 @@
+"""Tasks: a frozen input pattern and the target spikes that the outputs shall answer it with, repeated every period.
+
+Inputs and targets are parameter classes with a method ``spikes``; adding one is adding a class here, and the command
+line picks up its fields as options. :func:`make` joins one of each to a :class:`Task`; ``text("HELLO")`` and its
+siblings are the same in one call.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ._parameters import Param, ParameterError, Registry, parameters
+from .network import check_seed
+from .spikes import Spikes, read_ras, to_steps
+
+Array = NDArray[Any]
+Window = tuple[Array, Array]
+
+INPUTS: Registry[type] = Registry("inputs")
+TARGETS: Registry[type] = Registry("targets")
+
+PERIOD_STEP = 10.0  # ms: a period that is not given is the patterns' end rounded up to this
+MAX_PIXELS = 50_000_000  # a picture beyond this is refused before it is decoded
+
+PERIOD = Param("ms", "period of the pattern; by default the targets' own, or the files' end rounded up to 10 ms", gt=0)
+Outputs = Annotated[int, Param("", "number of output units", ge=1)]
+TargetRate = Annotated[float, Param("Hz", "firing rate of the targets", gt=0)]
+InkRate = Annotated[float, Param("Hz", "firing rate of black pixels", gt=0, le=500)]
+
+
+class Task:
+    """``inputs`` and ``targets``, repeated every ``period_ms`` (ms).
+
+    Parameters
+    ----------
+    inputs, targets : one period's spikes, times in 0 … period_ms
+    period_ms : by default the patterns' end, rounded up to the next 10 ms
+    spec : the parameter classes that the task was made from, if it was
+
+    Raises
+    ------
+    ParameterError : a spike beyond the period, a period that is not positive
+    """
+
+    def __init__(self, inputs: Spikes, targets: Spikes, period_ms: float | None = None, spec: Any = None) -> None:
+        if period_ms is None:
+            end = max((spikes.times_ms[-1] for spikes in (inputs, targets) if len(spikes)), default=0.0)
+            period_ms = (math.floor(round(end / PERIOD_STEP, 6)) + 1) * PERIOD_STEP
+        PERIOD.check("Task.period_ms", period_ms)
+        for name, spikes in (("inputs", inputs), ("targets", targets)):
+            if len(spikes) and spikes.times_ms[-1] > period_ms - 1e-6:
+                raise ParameterError(
+                    f"Task.{name}: must lie before the period's end ({period_ms:g} ms), "
+                    f"got a spike at {spikes.times_ms[-1]:g} ms; give a longer period"
+                )
+        self.inputs, self.targets, self.period_ms, self.spec = inputs, targets, float(period_ms), spec
+
+    @property
+    def n_inputs(self) -> int:
+        """Number of input units."""
+        return self.inputs.n
+
+    @property
+    def n_outputs(self) -> int:
+        """Number of output units."""
+        return self.targets.n
+
+    def __repr__(self) -> str:
+        return (
+            f"<Task {self.n_inputs} inputs, {self.n_outputs} outputs, {len(self.targets)} target spikes in {self.period_ms:g} ms>"
+        )
+
+    def in_steps(self, dt: float) -> FrozenPattern:
+        """The task on the grid of time steps of ``dt`` (ms)."""
+        return FrozenPattern(self, dt)
+
+
+class FrozenPattern:
+    """A task on the time grid: which spikes fall into a window of steps."""
+
+    def __init__(self, task: Task, dt: float) -> None:
+        self.period = round(task.period_ms / dt)
+        if abs(task.period_ms / dt - self.period) > 1e-6 * self.period or self.period < 1:
+            raise ParameterError(f"Task.period_ms: must be a whole number of steps of {dt:g} ms, got {task.period_ms:g} ms")
+        self._patterns = []
+        for spikes in (task.inputs, task.targets):
+            steps = to_steps(spikes.times_ms, dt)
+            ids = spikes.ids[np.lexsort((spikes.ids, steps))]
+            self._patterns.append((np.bincount(steps, minlength=self.period), ids))
+
+    def window(self, start: int, steps: int) -> tuple[Window, Window]:
+        """Inputs and targets in ``steps`` steps from step ``start``: spikes per step, and the ids one after the other."""
+        if steps == 0:
+            return (np.zeros(0, np.int64), np.zeros(0, np.int32)), (np.zeros(0, np.int64), np.zeros(0, np.int32))
+        phases = np.arange(start, start + steps) % self.period
+        repeats = (start % self.period + steps - 1) // self.period + 1
+        found = []
+        for counts, ids in self._patterns:
+            ends = np.concatenate([[0], np.cumsum(counts)])
+            first, last = ends[phases[0]], ends[phases[-1] + 1] + (repeats - 1) * len(ids)
+            found.append((counts[phases], np.tile(ids, repeats)[first:last]))
+        return found[0], found[1]
+
+
+@INPUTS.register("poisson")
+@parameters
+class PoissonInputs(NamedTuple):
+    """Frozen Poisson noise: every unit fires at ``input_rate``, the same pattern every period."""
+
+    inputs: Annotated[int, Param("", "number of input units", ge=1)] = 200
+    input_rate: Annotated[float, Param("Hz", "firing rate of generated inputs", gt=0)] = 5.0
+
+    def spikes(self, period_ms: float, rng: np.random.Generator) -> Spikes:
+        """One period's inputs."""
+        return poisson_spikes(self.inputs, self.input_rate, period_ms, rng)
+
+
+@INPUTS.register("file")
+@parameters
+class FileInputs(NamedTuple):
+    """Inputs from a .ras file. ``inputs`` 0: as many units as the file's largest id says."""
+
+    input: Annotated[str, Param("", "a .ras file of input spikes: time in s, unit id")]
+    inputs: Annotated[int, Param("", "number of input units", ge=0)] = 0
+    input_ids_from: Annotated[int, Param("", "id of the first unit in the input file: 0 or 1", ge=0, le=1)] = 0
+
+    def spikes(self, period_ms: float | None, rng: np.random.Generator) -> Spikes:
+        """The file's spikes."""
+        return read_ras(self.input, self.inputs or None, self.input_ids_from)
+
+
+@TARGETS.register("text")
+@parameters
+class Text(NamedTuple):
+    """A text, rendered into a picture: the top row of pixels is the last output, time runs from left to right."""
+
+    text: Annotated[str, Param("", "a text to be written in spikes")] = "SPIKE"
+    outputs: Outputs = 50
+    target_rate: InkRate = 40.0
+
+    def natural_period(self) -> float:
+        """300 ms for a square as high as the text."""
+        width, height = text_picture(self.text).size
+        return PERIOD_STEP * float(math.ceil(300 * width / height / PERIOD_STEP))
+
+    def spikes(self, period_ms: float, rng: np.random.Generator) -> Spikes:
+        """One period's targets."""
+        return ink_spikes(text_picture(self.text), self.outputs, self.target_rate, period_ms, rng)
+
+
+@TARGETS.register("image")
+@parameters
+class Picture(NamedTuple):
+    """A picture (PNG, JPEG, …): dark pixels spike, the top row is the last output, columns are time."""
+
+    image: Annotated[str, Param("", "a picture file; dark pixels spike, columns are time")]
+    outputs: Outputs = 100
+    target_rate: InkRate = 40.0
+
+    def natural_period(self) -> float:
+        """1 s."""
+        return 1000.0
+
+    def spikes(self, period_ms: float, rng: np.random.Generator) -> Spikes:
+        """One period's targets."""
+        return ink_spikes(read_picture(self.image), self.outputs, self.target_rate, period_ms, rng)
+
+
+@TARGETS.register("file")
+@parameters
+class FileTargets(NamedTuple):
+    """Targets from a .ras file. ``outputs`` 0: as many units as the file's largest id says."""
+
+    target: Annotated[str, Param("", "a .ras file of target spikes: time in s, unit id")]
+    outputs: Annotated[int, Param("", "number of output units", ge=0)] = 0
+    target_ids_from: Annotated[int, Param("", "id of the first unit in the target file: 0 or 1", ge=0, le=1)] = 0
+
+    def natural_period(self) -> None:
+        """The file's end decides."""
+
+    def spikes(self, period_ms: float | None, rng: np.random.Generator) -> Spikes:
+        """The file's spikes."""
+        return read_ras(self.target, self.outputs or None, self.target_ids_from)
+
+
+@TARGETS.register("regular")
+@parameters
+class RegularTargets(NamedTuple):
+    """Equidistant target spikes, the same for every output (ZG18 Fig. 2 has five in 500 ms)."""
+
+    outputs: Outputs = 1
+    target_rate: TargetRate = 10.0
+
+    def natural_period(self) -> float:
+        """500 ms."""
+        return 500.0
+
+    def spikes(self, period_ms: float, rng: np.random.Generator) -> Spikes:
+        """One period's targets."""
+        n = max(1, round(self.target_rate * period_ms / 1000))
+        times = period_ms / (n + 1) * np.arange(1, n + 1)
+        return Spikes(np.tile(times, self.outputs), np.repeat(np.arange(self.outputs), n), self.outputs)
+
+
+@TARGETS.register("poisson")
+@parameters
+class PoissonTargets(NamedTuple):
+    """Frozen Poisson target trains, independent of each other."""
+
+    outputs: Outputs = 1
+    target_rate: TargetRate = 10.0
+
+    def natural_period(self) -> float:
+        """500 ms."""
+        return 500.0
+
+    def spikes(self, period_ms: float, rng: np.random.Generator) -> Spikes:
+        """One period's targets."""
+        return poisson_spikes(self.outputs, self.target_rate, period_ms, rng)
+
+
+def make(inputs: Any = None, targets: Any = None, period_ms: float | None = None, seed: int = 1) -> Task:
+    """Join an inputs class and a targets class (by default frozen Poisson noise and a text) to a :class:`Task`.
+
+    ``period_ms``: by default the targets' own, or the files' end rounded up to the next 10 ms.
+    """
+    inputs = PoissonInputs() if inputs is None else inputs
+    targets = Text() if targets is None else targets
+    INPUTS.name_of(inputs)
+    TARGETS.name_of(targets)
+    if period_ms is not None:
+        PERIOD.check("Task.period_ms", period_ms)
+    inputs_rng, targets_rng = np.random.default_rng(check_seed("Task.seed", seed)).spawn(2)
+    generated = isinstance(inputs, PoissonInputs)
+    period = targets.natural_period() if period_ms is None else period_ms
+    target_spikes = targets.spikes(period, targets_rng)
+    if generated and period is None:
+        period = Task(target_spikes, target_spikes).period_ms
+    input_spikes = inputs.spikes(period, inputs_rng)
+    return Task(
+        input_spikes, target_spikes, period, spec={"inputs": inputs, "targets": targets, "period_ms": period, "seed": seed}
+    )
+
+
+def text(
+    text: str, *, n_inputs: int = 200, input_rate: float = 5.0, period_ms: float | None = None, seed: int = 1, **options: Any
+) -> Task:
+    """Write ``text`` in spikes; ``options`` are those of :class:`Text` (outputs, target_rate)."""
+    return make(PoissonInputs(n_inputs, input_rate), Text(text, **options), period_ms, seed)
+
+
+def picture(
+    image: str, *, n_inputs: int = 200, input_rate: float = 5.0, period_ms: float | None = None, seed: int = 1, **options: Any
+) -> Task:
+    """Draw the picture in the file ``image`` in spikes; ``options`` are those of :class:`Picture` (outputs, target_rate)."""
+    return make(PoissonInputs(n_inputs, input_rate), Picture(image, **options), period_ms, seed)
+
+
+def files(
+    input: str, target: str, *, n_inputs: int = 0, n_outputs: int = 0, period_ms: float | None = None,
+    input_ids_from: int = 0, target_ids_from: int = 0,
+) -> Task:  # fmt: skip
+    """Inputs and targets from two .ras files; numbers of units by default from the largest ids."""
+    return make(FileInputs(input, n_inputs, input_ids_from), FileTargets(target, n_outputs, target_ids_from), period_ms)
+
+
+def regular(
+    *, n_inputs: int = 100, input_rate: float = 5.0, period_ms: float | None = None, seed: int = 1, **options: Any
+) -> Task:
+    """Equidistant target spikes; ``options`` are those of :class:`RegularTargets` (outputs, target_rate)."""
+    return make(PoissonInputs(n_inputs, input_rate), RegularTargets(**options), period_ms, seed)
+
+
+def poisson(
+    *, n_inputs: int = 100, input_rate: float = 5.0, period_ms: float | None = None, seed: int = 1, **options: Any
+) -> Task:
+    """Frozen Poisson target trains; ``options`` are those of :class:`PoissonTargets` (outputs, target_rate)."""
+    return make(PoissonInputs(n_inputs, input_rate), PoissonTargets(**options), period_ms, seed)
+
+
+def poisson_spikes(n: int, rate_hz: float, duration_ms: float, rng: np.random.Generator) -> Spikes:
+    """Independent Poisson trains of ``n`` units over ``duration_ms``; times lie on a grid of 0.01 ms."""
+    count = rng.poisson(n * rate_hz * duration_ms / 1000)
+    times = np.floor(rng.uniform(0, duration_ms, count) * 100) / 100
+    return Spikes(times, rng.integers(0, n, count), n)
+
+
+def read_picture(path: str) -> Any:
+    """The picture in a file as a greyscale PIL image, transparent parts white. Raises ParameterError for anything else."""
+    from PIL import Image
+
+    try:
+        with Image.open(path) as picture:
+            width, height = picture.size
+            if width * height > MAX_PIXELS:
+                raise ParameterError(f"{path}: must have at most {MAX_PIXELS:,} pixels, has {width} × {height}; make it smaller")
+            rgba = picture.convert("RGBA")
+    except ParameterError:
+        raise
+    except FileNotFoundError:
+        raise ParameterError(f"{path}: must be a picture, does not exist") from None
+    except Exception as error:  # Pillow raises a dozen types for broken files
+        raise ParameterError(f"{path}: must be a picture (PNG, JPEG, …), cannot be read ({error})") from None
+    white = Image.new("RGBA", rgba.size, "white")
+    return Image.alpha_composite(white, rgba).convert("L")
+
+
+def text_picture(text: str) -> Any:
+    """The text in black on white, cropped to its ink and given a margin, as a greyscale PIL image."""
+    from PIL import Image, ImageDraw, ImageFont, ImageOps
+
+    if not text.strip() or not text.isprintable() or len(text) > 200:
+        raise ParameterError(f"Text.text: must be 1 to 200 printable characters, got {text!r}")
+    font = ImageFont.load_default(size=96)
+    left, top, right, bottom = font.getbbox(text)
+    if right <= left or bottom <= top:
+        raise ParameterError(f"Text.text: must leave ink on the page, got {text!r}")
+    page = Image.new("L", (math.ceil(right - left), math.ceil(bottom - top)), "white")
+    ImageDraw.Draw(page).text((-left, -top), text, fill="black", font=font, stroke_width=1)
+    return ImageOps.expand(page, border=14, fill="white")
+
+
+def ink_spikes(picture: Any, n: int, rate_hz: float, period_ms: float, rng: np.random.Generator) -> Spikes:
+    """A spike train per row of pixels: black fires at ``rate_hz``, grey in proportion to its darkness, white not at all."""
+    from PIL import Image
+
+    columns = max(1, round(period_ms))  # of 1 ms
+    grey = np.asarray(picture.resize((columns, n), Image.Resampling.BOX), float)
+    darkness = (np.clip(255.0 - grey, 0, None) / 255.0)[::-1]  # the top row is the last output
+    if darkness.max() < 0.05:
+        raise ParameterError("image: must have dark pixels on a lighter ground, is white all over")
+    phase = rng.uniform(0, 1, (n, 1))
+    passed = np.floor(np.cumsum(darkness * rate_hz / 1000, axis=1) + phase)
+    ids, column = np.nonzero(np.diff(passed, axis=1, prepend=0) > 0)
+    return Spikes(column * (period_ms / columns), ids, n)

@@ -1,0 +1,45 @@
+"""The end of a block: gradients become weight changes (ZG18 Eq. 3.3 and RMaxProp, §3). Shared by both engines."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from . import optimizer
+from ._jit import choose_by_type, inlined, kernel
+from .state import Array, Layout, State
+
+choose_by_type(optimizer.step)
+
+
+@inlined
+def update_row(
+    w: Array, m: Array, scale: Array, zeta_sum: Array,
+    method: Any, rate: float, steps: int, block: float, rho: float, w_max: float,
+) -> None:  # fmt: skip
+    """Update one presynaptic neuron's row of weights and clear its sums."""
+    for i in range(w.shape[0]):
+        g = (m[i] - rho * w[i] * zeta_sum[i]) / type(rho)(steps)
+        change, scale[i] = optimizer.step(method, g, scale[i], block)
+        w[i] = min(max(w[i] + rate * change, -w_max), w_max)
+        m[i] = 0
+
+
+@kernel
+def update(
+    where: Layout, state: State, plastic: Array, method: Any, rate: float, steps: int, block: float, rho: float, w_max: float,
+) -> None:  # fmt: skip
+    """Update the plastic projections after a block of ``steps`` steps (``block`` ms).
+
+    ``rate`` multiplies the optimiser's changes (1, or less after a drop); ``rho`` acts on hidden layers only.
+    """
+    for k in range(len(where.pre)):
+        if plastic[k]:
+            a, b = where.start[where.post[k]], where.start[where.post[k] + 1]
+            hidden_rho = rho if where.post[k] < len(where.start) - 2 else rho * 0
+            for i in range(where.w_start[k], where.w_start[k + 1], b - a):
+                j = i + b - a
+                update_row(
+                    state.w[i:j], state.m[i:j], state.scale[i:j], state.zeta_sum[a:b],
+                    method, rate, steps, block, hidden_rho, w_max,
+                )  # fmt: skip
+    state.zeta_sum[:] = 0

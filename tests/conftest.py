@@ -1,0 +1,35 @@
+"""Shared fixtures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+
+from superspike import Network, Task, tasks
+from superspike.spikes import Spikes, write_ras
+
+mpl.use("agg")
+
+
+@pytest.fixture
+def ras_files(tmp_path: Path) -> tuple[str, str]:
+    """A small task of this project's own as two .ras files: 20 inputs, 3 outputs, 0.5 s."""
+    rng = np.random.default_rng(11)
+    write_ras(tmp_path / "in.ras", tasks.poisson_spikes(20, 10.0, 490.0, rng))
+    write_ras(tmp_path / "out.ras", Spikes([100.0, 200.0, 300.0], [0, 1, 2], 3))
+    return str(tmp_path / "in.ras"), str(tmp_path / "out.ras")
+
+
+@pytest.fixture(scope="session")
+def small_task() -> Task:
+    """10 inputs, 2 outputs, 200 ms."""
+    return tasks.poisson(n_inputs=10, input_rate=20.0, outputs=2, target_rate=10.0, period_ms=200.0, seed=3)
+
+
+@pytest.fixture
+def small_network() -> Network:
+    """Fits ``small_task``; one hidden layer."""
+    return Network([10, 6, 2], w0=80.0, seed=2)

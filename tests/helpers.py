@@ -1,0 +1,32 @@
+"""Small things that several tests need."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from superspike.simulation import Simulation
+
+SHARED = Path(__file__).parents[2] / "shared" / "data" / "ssbm"
+
+
+def spikes_of(simulation: Simulation, steps: int, *, learn: bool = True) -> dict[int, list[tuple[int, int]]]:
+    """Advance block by block, with updates, and return each layer's spikes as (step, id)."""
+    found: dict[int, list[tuple[int, int]]] = {row: [] for row in range(len(simulation.network.sizes) + 1)}
+    end = simulation.step + steps
+    simulation.learn(learn)
+    while simulation.step < end:
+        to_update = simulation.steps_to_update()
+        n = min(to_update, end - simulation.step)
+        _, log = simulation.advance(n)
+        for row, spikes in found.items():
+            spikes.extend(zip(*(x.tolist() for x in simulation.spikes(log, row)), strict=True))
+        if n == to_update:
+            simulation.update()
+    return found
+
+
+def relative(a: np.ndarray, b: np.ndarray) -> float:
+    """Largest difference, relative to the largest magnitude of ``b``."""
+    return float(np.abs(a - b).max() / max(np.abs(b).max(), 1e-300))

@@ -1,0 +1,156 @@
+"""The event engine against the clock engine, on random networks."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from helpers import relative, spikes_of
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from superspike import LIF, SGD, FastSigmoid, Network, Rule, Scheme, Task, tasks
+from superspike.feedback import FEEDBACKS
+from superspike.simulation import Simulation
+from superspike.surrogate import SURROGATES
+
+NEAR = 1e-9  # mV: a membrane this close to threshold may fall to either side of it by rounding
+
+
+def pair(network: Network, task: Task) -> dict[str, Simulation]:
+    """The same network in both engines."""
+    copies = {engine: Network(network.sizes, **options(network)) for engine in ("clock", "event")}
+    return {engine: Simulation(copy, task, engine) for engine, copy in copies.items()}
+
+
+def options(network: Network) -> dict[str, object]:
+    """What makes this network again."""
+    return {
+        name: getattr(network, name) for name in ("neuron", "rule", "scheme", "feedback", "surrogate", "optimizer", "w0", "seed")
+    }
+
+
+def agree(network: Network, task: Task, steps: int) -> None:
+    """Spikes identical; sums, traces and weights to rounding; or the case is discarded, where a membrane grazes threshold."""
+    simulations = pair(network, task)
+    spikes = {engine: spikes_of(simulation, steps) for engine, simulation in simulations.items()}
+    if spikes["clock"] != spikes["event"]:
+        assume(not grazes(network, task, spikes["clock"], spikes["event"]))
+    assert spikes["clock"] == spikes["event"]
+    clock, event = simulations["clock"], simulations["event"]
+    for trace in ("h1", "h2", "m"):
+        for ours, theirs in zip(event.traces[trace], clock.traces[trace], strict=True):
+            assert relative(ours, theirs) < 1e-9  # double precision, times the growth e^8 of an interval
+    for ours, theirs in zip(event.network.weights, clock.network.weights, strict=True):
+        assert relative(ours, theirs) < 1e-9
+
+
+def grazes(network: Network, task: Task, a: dict[int, list[tuple[int, int]]], b: dict[int, list[tuple[int, int]]]) -> bool:
+    """Whether the first spike that differs is one of a membrane within NEAR of threshold."""
+    step, layer, unit = min((s, row, i) for row in a for s, i in set(a[row]) ^ set(b[row]))
+    simulation = pair(network, task)["clock"]
+    spikes_of(simulation, step)
+    lif, k = simulation.constants.lif, simulation.where.start[layer] + unit
+    v = lif.a_mem * simulation.state.v[k] + lif.c_mem * simulation.state.current[k]
+    return bool(abs(v - lif.threshold) < NEAR)
+
+
+@settings(max_examples=40, deadline=None, derandomize=True)
+@given(data=st.data())
+def test_engines_agree_on_random_networks(data: st.DataObject) -> None:
+    draw = data.draw
+    hidden = draw(st.lists(st.integers(1, 20), max_size=2), "hidden layers")
+    n_in, n_out = draw(st.integers(1, 25), "inputs"), draw(st.integers(1, 6), "outputs")
+    seed = draw(st.integers(0, 2**20), "seed")
+    task = tasks.poisson(
+        n_inputs=n_in, input_rate=draw(st.sampled_from([2.0, 20.0, 80.0])), outputs=n_out,
+        target_rate=draw(st.sampled_from([5.0, 30.0])), period_ms=draw(st.sampled_from([50.0, 130.0, 400.0])), seed=seed,
+    )  # fmt: skip
+    network = Network(
+        [n_in, *hidden, n_out],
+        feedback=draw(st.sampled_from(list(FEEDBACKS))),
+        surrogate=FastSigmoid(draw(st.sampled_from([0.2, 1.0, 5.0]))),
+        # linear in the gradient: RMaxProp turns the sign of a gradient of 1e-20 into 1 mV
+        optimizer=SGD(learning_rate=draw(st.sampled_from([0.1, 3.0]))),
+        neuron=LIF(tau_ref=draw(st.sampled_from([0.0, 0.1, 5.0])), tau_mem=draw(st.sampled_from([5.0, 20.0]))),
+        rule=Rule(
+            tau_rise=draw(st.sampled_from([2.0, 5.0, 10.0])), tau_decay=draw(st.sampled_from([5.0, 10.0])),
+            rho=draw(st.sampled_from([0.0, 1.0])), exponent=draw(st.sampled_from([0.0, 4.0])), block=50.0,
+        ),
+        scheme=Scheme(
+            delay=draw(st.sampled_from([0.0, 0.1, 0.8, 3.0])), integration=draw(st.sampled_from(["euler", "exact"])), precision="double",
+        ),
+        w0=draw(st.sampled_from([20.0, 80.0, 200.0])),
+        seed=seed,
+    )  # fmt: skip
+    agree(network, task, draw(st.integers(1, 2200), "steps"))
+
+
+@pytest.mark.parametrize("surrogate", SURROGATES)
+def test_engines_agree_for_every_surrogate(surrogate: str, small_task: Task) -> None:
+    network = Network([10, 6, 2], surrogate=surrogate, optimizer=SGD(), scheme=Scheme(precision="double"), w0=80.0, seed=2)
+    agree(network, small_task, 7000)
+
+
+def test_a_small_perturbation_of_one_engine_is_seen(small_task: Task) -> None:
+    network = Network([10, 6, 2], optimizer=SGD(), scheme=Scheme(precision="double"), w0=80.0, seed=2)
+    simulations = pair(network, small_task)
+    simulations["event"].state.w[0] *= 1 + 1e-7
+    for simulation in simulations.values():
+        spikes_of(simulation, 4000)
+    sums = [simulation.traces["m"][0] for simulation in simulations.values()]
+    assert relative(*sums) > 1e-9
+
+
+def test_single_precision_gives_the_same_sums_to_its_rounding() -> None:
+    task = tasks.poisson(n_inputs=60, input_rate=10.0, outputs=20, target_rate=20.0, period_ms=500.0)
+    sums = {}
+    for engine in ("clock", "event"):
+        simulation = Simulation(Network([60, 40, 20], w0=80.0), task, engine)
+        simulation.learn(True)
+        simulation.advance(1)
+        simulation.advance(4999)
+        sums[engine] = simulation.traces["m"]
+    for ours, theirs in zip(sums["event"], sums["clock"], strict=True):
+        assert relative(ours, theirs) < 1e-4  # 2⁻²⁴ times an interval's growth e³ times a few hundred terms
+
+
+@pytest.mark.parametrize("engine", ["clock", "event"])
+def test_the_length_of_calls_does_not_matter(engine: str, small_task: Task) -> None:
+    found = []
+    for lengths in ([3000], [1, 999, 7, 93, 1900]):
+        network = Network([10, 6, 2], scheme=Scheme(precision="double"), w0=80.0, seed=2)
+        simulation = Simulation(network, small_task, engine)
+        simulation.learn(True)
+        logs = [simulation.spikes(simulation.advance(n)[1], 2) for n in lengths]
+        found.append((np.concatenate([steps for steps, _ in logs]), simulation.traces["m"][0].copy()))
+    np.testing.assert_array_equal(found[0][0], found[1][0])
+    assert relative(found[0][1], found[1][1]) < 1e-9  # the intervals lie differently: rounding times e^8
+
+
+@pytest.mark.parametrize("engine", ["clock", "event"])
+def test_frozen_hidden_weights_stay_and_others_learn(engine: str, small_task: Task) -> None:
+    network = Network([10, 6, 2], feedback="none", rule=Rule(rho=1.0), w0=80.0, seed=2)
+    before = [w.copy() for w in network.weights]
+    spikes_of(Simulation(network, small_task, engine), 10_100)
+    np.testing.assert_array_equal(network.weights[0], before[0])
+    assert np.any(network.weights[1] != before[1])
+
+
+@pytest.mark.parametrize("engine", ["clock", "event"])
+def test_the_regulariser_pulls_the_weights_of_active_hidden_neurons_to_zero(engine: str, small_task: Task) -> None:
+    norms = []
+    for rho in (0.0, 1000.0):
+        network = Network([10, 6, 2], rule=Rule(rho=rho), w0=120.0, seed=2)
+        spikes_of(Simulation(network, small_task, engine), 50_100)
+        norms.append(np.abs(network.weights[0]).sum())
+    assert norms[1] < 0.9 * norms[0]
+
+
+def test_long_silence_leaves_no_denormal_numbers() -> None:
+    task = Task(tasks.Spikes([1.0], [0], 3), tasks.Spikes([2.0], [0], 2), period_ms=5000.0)
+    for engine in ("clock", "event"):
+        simulation = Simulation(Network([3, 4, 2], w0=100.0), task, engine)
+        spikes_of(simulation, 49_000)
+        for name in ("v", "current", "e1", "e2", "p1", "p2", "h1", "h2"):
+            x = np.abs(getattr(simulation.state, name))
+            assert not np.any((x > 0) & (x < np.finfo(np.float32).tiny)), (engine, name)

@@ -1,0 +1,135 @@
+"""Inputs, targets and their windows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from superspike import ParameterError, Spikes, Task, tasks
+from superspike.tasks import INPUTS, TARGETS
+
+
+@pytest.mark.parametrize("start", [0, 1, 37, 499, 500, 12_345])
+@pytest.mark.parametrize("steps", [1, 20, 500, 1301])
+def test_a_window_holds_the_pattern_repeated(start: int, steps: int) -> None:
+    rng = np.random.default_rng(1)
+    task = Task(Spikes(rng.uniform(0, 49, 60), rng.integers(0, 5, 60), 5), Spikes([3.0], [1], 2), period_ms=50.0)
+    pattern = task.in_steps(0.1)
+    counts, ids = pattern.window(start, steps)[0]
+    wanted = [
+        (step, unit)
+        for step in range(start, start + steps)
+        for unit in sorted(task.inputs.ids[np.floor(task.inputs.times_ms * 10 + 1e-6).astype(int) == step % 500].tolist())
+    ]
+    assert list(zip(np.repeat(np.arange(start, start + steps), counts).tolist(), ids.tolist(), strict=True)) == wanted
+
+
+def test_the_period_is_the_end_rounded_up_to_10_ms() -> None:
+    for last, period in ((497.7, 500.0), (1889.667, 1890.0), (990.0, 1000.0)):
+        assert Task(Spikes([1.0], [0], 1), Spikes([last], [0], 1)).period_ms == period
+
+
+def test_a_spike_beyond_the_period_is_refused() -> None:
+    with pytest.raises(
+        ParameterError, match=r"Task\.targets: must lie before the period's end \(100 ms\), got a spike at 100 ms"
+    ):
+        Task(Spikes([1.0], [0], 1), Spikes([100.0], [0], 1), period_ms=100.0)
+
+
+def test_the_same_seed_gives_the_same_task() -> None:
+    one, two, other = (tasks.poisson(n_inputs=20, seed=seed) for seed in (1, 1, 2))
+    np.testing.assert_array_equal(one.inputs.times_ms, two.inputs.times_ms)
+    assert not np.array_equal(one.inputs.times_ms, other.inputs.times_ms)
+
+
+def test_poisson_noise_has_its_rate() -> None:
+    spikes = tasks.poisson_spikes(200, 10.0, 10_000.0, np.random.default_rng(3))
+    assert spikes.rate_hz(10_000.0) == pytest.approx(10.0, rel=0.03)  # 20,000 spikes: 0.7 % standard deviation
+
+
+def test_regular_targets_are_those_of_figure_2() -> None:
+    task = tasks.regular(n_inputs=100)
+    np.testing.assert_allclose(task.targets.times_ms, 500 / 6 * np.arange(1, 6))
+
+
+def test_a_text_is_read_from_left_to_right_and_upright() -> None:
+    left, right = tasks.text("I ", outputs=30).targets, tasks.text("L", outputs=30).targets
+    assert len(left)
+    assert len(right)
+    ink = tasks.text("L", outputs=30)
+    early = ink.targets.times_ms < ink.period_ms / 2
+    assert np.median(ink.targets.ids[~early]) < np.median(ink.targets.ids[early])  # the foot of the L is at the bottom right
+
+
+def test_dark_pixels_spike_and_white_ones_do_not(tmp_path: Path) -> None:
+    pixels = np.full((4, 10), 255, np.uint8)
+    pixels[0, 5:] = 0  # the top row, right half
+    pixels[3, :] = 128  # the bottom row, grey
+    Image.fromarray(pixels).save(tmp_path / "p.png")
+    task = tasks.picture(str(tmp_path / "p.png"), outputs=4, target_rate=50.0, period_ms=1000.0)
+    counts = np.bincount(task.targets.ids, minlength=4)
+    assert counts.tolist()[1:3] == [0, 0]
+    assert counts[3] == pytest.approx(25, abs=1)  # 0.5 s at 50 Hz
+    assert counts[0] == pytest.approx(25, abs=1)  # 1 s at half of that
+    assert task.targets.train(3).min() >= 499
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "P", "L", "CMYK"])
+def test_every_kind_of_picture_is_read(tmp_path: Path, mode: str) -> None:
+    picture = Image.new("L", (20, 20), 255)
+    picture.paste(0, (5, 5, 15, 15))
+    ending = "jpg" if mode == "CMYK" else "png"
+    picture.convert("RGB").convert(mode).save(tmp_path / f"p.{ending}")
+    assert len(tasks.picture(str(tmp_path / f"p.{ending}"), outputs=20).targets) > 100
+
+
+def test_transparent_ground_is_white(tmp_path: Path) -> None:
+    picture = Image.new("RGBA", (10, 10), (0, 0, 0, 0))
+    picture.paste((0, 0, 0, 255), (0, 0, 5, 10))
+    picture.save(tmp_path / "p.png")
+    task = tasks.picture(str(tmp_path / "p.png"), outputs=5)
+    assert task.targets.times_ms.max() <= 501
+
+
+def test_pictures_that_cannot_be_used_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "no.png").write_bytes(b"not a picture")
+    (tmp_path / "empty.png").write_bytes(b"")
+    Image.new("L", (10, 10), 255).save(tmp_path / "white.png")
+    for name, message in (
+        ("no.png", "cannot be read"),
+        ("empty.png", "cannot be read"),
+        ("white.png", "dark pixels"),
+        ("gone.png", "does not exist"),
+    ):
+        with pytest.raises(ParameterError, match=message):
+            tasks.picture(str(tmp_path / name))
+    monkeypatch.setattr(tasks, "MAX_PIXELS", 50)
+    with pytest.raises(ParameterError, match=r"at most 50 pixels, has 10 × 10; make it smaller"):
+        tasks.picture(str(tmp_path / "white.png"))
+
+
+@pytest.mark.parametrize("text", ["", "   ", "a\nb", "x" * 201])
+def test_texts_that_cannot_be_written_are_refused(text: str) -> None:
+    with pytest.raises(ParameterError, match=r"Text\.text"):
+        tasks.text(text)
+
+
+def test_every_registered_target_and_input_makes_a_task(ras_files: tuple[str, str], tmp_path: Path) -> None:
+    picture = Image.new("L", (10, 10), 0)
+    picture.save(tmp_path / "black.png")
+    needed = {"image": str(tmp_path / "black.png"), "target": ras_files[1], "input": ras_files[0]}
+    for targets in TARGETS.values():
+        for inputs in INPUTS.values():
+            made = [cls(**{name: needed[name] for name in cls._fields if name in needed}) for cls in (inputs, targets)]
+            task = tasks.make(*made, period_ms=500.0)
+            assert len(task.targets)
+            assert len(task.inputs)
+
+
+@pytest.mark.parametrize("period", [0.0, -1.0, float("nan"), float("inf")])
+def test_impossible_periods_are_refused(period: float) -> None:
+    with pytest.raises(ParameterError, match=r"Task\.period_ms: must be > 0 ms"):
+        tasks.regular(period_ms=period)
