@@ -81,13 +81,11 @@ def train(config_file: str | None, out: str | None, force: bool, as_json: bool, 
     folder = Path(out) if out is not None else free_folder()
     check_folder(folder, force)
     task, network, training = config.build(table)
-    if not quiet and not as_json:
-        click.echo(f"{network!r} on {task!r}", err=True)
-
-    from .training import train as run_training
-
-    talks = not quiet and sys.stderr.isatty()
-    with interruptible() as interrupted, progress_bar(talks) as report:
+    total_s = (training.burn_in_ms + training.duration_ms) / 1000
+    with interruptible() as interrupted, progress_bar(total_s, shown=not quiet and sys.stderr.isatty()) as report:
+        if not quiet:
+            click.echo(f"{network!r} on {task!r}", err=True)
+        from .training import train as run_training
 
         def on_block(progress: Progress) -> bool:
             report(progress)
@@ -231,14 +229,14 @@ def interruptible() -> Iterator[Callable[[], bool]]:
 
 
 @contextmanager
-def progress_bar(shown: bool) -> Iterator[Callable[[Progress], None]]:
+def progress_bar(total_s: float, shown: bool) -> Iterator[Callable[[Progress], None]]:
     """A bar of simulated time with speed, cost and rates."""
     from tqdm import tqdm
 
-    with tqdm(unit="s", disable=not shown, bar_format="{percentage:3.0f}%|{bar}| {n:.0f}/{total:.0f} s {postfix}") as bar:
+    layout = "{percentage:3.0f}%|{bar}| {n:.0f}/{total:.0f} s{postfix}"
+    with tqdm(total=total_s, disable=not shown, bar_format=layout) as bar:
 
         def report(progress: Progress) -> None:
-            bar.total = progress.total_ms / 1000
             rates = rates_text({name: rate for name, rate in progress.rates_hz.items() if name != "input"})
             bar.set_postfix_str(f"{progress.real_time_factor:.0f} × real time, cost {progress.cost:.3g}, {rates}", refresh=False)
             bar.update(progress.time_ms / 1000 - bar.n)

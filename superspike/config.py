@@ -28,7 +28,7 @@ from .surrogate import SURROGATES
 ENGINES = ("event", "clock")
 RECORDS = ("periods", "spikes")
 
-HIDDEN = [128]
+HIDDEN = [256]
 SEED = 1
 COST_WINDOW = 10_000.0  # ms: a run's cost is the mean over this much time at its end (ZG18 averages over 10 s)
 

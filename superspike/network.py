@@ -20,7 +20,7 @@ from .surrogate import SURROGATES
 
 Array = NDArray[Any]
 
-W0 = 50.0  # mV, the default spread of the initial weights (ZG18's release)
+W0 = 20.0  # mV, the default spread of the initial weights; the demo of ZG18's release takes 50 mV
 
 
 class Network:

@@ -128,7 +128,7 @@ def draw_rasters(figure: Any, run: Run) -> None:
             if name == "output":
                 draw_spikes(ax, run, "target", begin, end, size=7.0)
                 ax.set_title(f"{title}, from {begin / 1000:g} s" if begin else title, fontsize=10)
-            draw_spikes(ax, run, name, begin, end, size=3.0)
+            draw_spikes(ax, run, name, begin, end, size=4.0 if name == "output" else 3.0)
             margin = 0.02 * run.spikes[name].n
             ax.set_ylim(-0.5 - margin, run.spikes[name].n - 0.5 + margin)
             ax.set_xlim(0, end - begin)

@@ -34,7 +34,6 @@ class Progress(NamedTuple):
     """What a run reports after each block."""
 
     time_ms: float
-    total_ms: float
     cost: float
     rates_hz: dict[str, float]
     real_time_factor: float
@@ -156,7 +155,7 @@ def train(
                 silent = set()
             if on_block:
                 speed = now / 1000 / (time.perf_counter() - began)
-                interrupted = on_block(Progress(now, total * dt, cost, rates, speed)) is False
+                interrupted = on_block(Progress(now, cost, rates, speed)) is False
     elapsed = time.perf_counter() - began
     columns = ["time_ms", "cost", *(f"rate_{name}_hz" for name in names)]
     return Run(

@@ -1,0 +1,248 @@
+"""The command line, through real processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+FILES = {"config.toml", "metrics.csv", "weights.npz", "spikes.npz", "summary.json", "learning.png", "raster.png"}
+SHORT = ["--duration", "2s", "--hidden", "20", "--text", "HI"]
+
+
+def superspike(*arguments: str, cwd: Path, code: int = 0, **options: Any) -> subprocess.CompletedProcess[str]:
+    """Run ``superspike`` and check its exit status."""
+    found = subprocess.run(
+        [sys.executable, "-m", "superspike", *arguments],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+        **options,
+    )
+    assert found.returncode == code, found.stdout + found.stderr
+    assert "Traceback" not in found.stderr
+    return found
+
+
+def test_train_evaluate_and_plot(tmp_path: Path) -> None:
+    found = superspike("train", *SHORT, "--out", "a", "--json", cwd=tmp_path)
+    summary = json.loads(found.stdout)
+    assert {"cost", "cost_initial", "real_time_factor", "rates_hz"} <= set(summary)
+    assert set(summary["rates_hz"]) == {"input", "hidden1", "output"}
+    assert {path.name for path in (tmp_path / "a").iterdir()} == FILES
+    with np.load(tmp_path / "a" / "weights.npz") as weights:
+        assert weights["w0"].shape == (200, 20)
+        assert weights["w1"].shape == (20, 50)
+    with np.load(tmp_path / "a" / "spikes.npz") as spikes:
+        assert {f"{layer}_{what}" for layer in ("input", "hidden1", "output", "target") for what in ("times_ms", "ids")} <= set(
+            spikes.files
+        )
+
+    evaluation = json.loads(superspike("evaluate", "a", "--json", cwd=tmp_path).stdout)
+    assert {"cost", "rates_hz", "hits", "misses", "extra"} <= set(evaluation)
+    assert "target spikes" in superspike("evaluate", "a", "--duration", "1s", "--engine", "clock", cwd=tmp_path).stdout
+
+    (tmp_path / "a" / "raster.png").unlink()
+    superspike("plot", "a", cwd=tmp_path)
+    assert (tmp_path / "a" / "raster.png").stat().st_size > 10_000
+
+
+def test_a_config_file_repeats_its_run_and_options_override_it(tmp_path: Path) -> None:
+    superspike("train", *SHORT, "--out", "a", "--quiet", "--feedback", "random", cwd=tmp_path)
+    superspike("train", "a/config.toml", "--out", "b", "--quiet", cwd=tmp_path)
+    superspike("train", "a/config.toml", "--out", "c", "--quiet", "--seed", "9", "--learning-rate", "0.5mV", cwd=tmp_path)
+    loaded = {}
+    for name in "abc":
+        with np.load(tmp_path / name / "weights.npz") as file:
+            loaded[name] = file["w0"]
+    np.testing.assert_array_equal(loaded["a"], loaded["b"])
+    assert np.any(loaded["a"] != loaded["c"])
+    assert (tmp_path / "a" / "config.toml").read_text() == (tmp_path / "b" / "config.toml").read_text()
+    assert 'learning_rate = "0.5mV"' in (tmp_path / "c" / "config.toml").read_text()
+
+
+def test_files_weights_and_recorded_spikes(ras_files: tuple[str, str], tmp_path: Path) -> None:
+    rng = np.random.default_rng(2)
+    np.savez(tmp_path / "w.npz", w0=rng.normal(0, 20, (20, 4)), w1=rng.normal(0, 20, (4, 5)), w2=rng.normal(0, 20, (5, 3)))
+    options = [
+        "--input",
+        ras_files[0],
+        "--target",
+        ras_files[1],
+        "--inputs",
+        "20",
+        "--outputs",
+        "3",
+        "--period",
+        "500ms",
+        "--hidden",
+        "4,5",
+    ]
+    options += [
+        "--weights",
+        "w.npz",
+        "--duration",
+        "3s",
+        "--burn-in",
+        "1s",
+        "--record",
+        "spikes",
+        "--precision",
+        "double",
+        "--quiet",
+    ]
+    superspike("train", *options, "--out", "event", cwd=tmp_path)
+    superspike("train", *options, "--out", "clock", "--engine", "clock", cwd=tmp_path)
+    with np.load(tmp_path / "event" / "spikes.npz") as event, np.load(tmp_path / "clock" / "spikes.npz") as clock:
+        assert event["windows_ms"].tolist() == [[0, 4000]]
+        assert event["input_times_ms"].max() > 3400
+        for key in event.files:
+            np.testing.assert_array_equal(event[key], clock[key])
+
+
+def test_without_options_a_word_is_learned_and_the_folder_named(tmp_path: Path) -> None:
+    found = superspike("train", cwd=tmp_path)
+    assert "wrote     run-1" in found.stdout
+    summary = json.loads((tmp_path / "run-1" / "summary.json").read_text())
+    assert summary["cost"] < 0.2 * summary["cost_initial"]
+
+
+def test_ctrl_c_writes_everything_and_exits_130(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "superspike", "train", "--duration", "10h", "--out", "a"], cwd=tmp_path, stderr=subprocess.PIPE
+    )
+    assert process.stderr
+    assert b"Network 200-256-50" in process.stderr.readline()  # from here on it listens
+    time.sleep(2)
+    assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert {path.name for path in (tmp_path / "a").iterdir()} == FILES
+    assert json.loads((tmp_path / "a" / "summary.json").read_text())["interrupted"]
+    assert os.listdir(tmp_path) == ["a"]  # noqa: PTH208
+
+
+def test_the_progress_bar_is_for_terminals_only(tmp_path: Path) -> None:
+    assert "real time" not in superspike("train", *SHORT, "--out", "a", cwd=tmp_path).stderr
+    reader, writer = pty.openpty()
+    command = [sys.executable, "-m", "superspike", "train", *SHORT, "--out", "b"]
+    process = subprocess.Popen(command, cwd=tmp_path, stderr=writer, stdout=subprocess.DEVNULL)
+    os.close(writer)
+    shown = b""
+    try:
+        while chunk := os.read(reader, 4096):
+            shown += chunk
+    except OSError:  # the terminal is gone when the process is
+        pass
+    assert process.wait(timeout=60) == 0
+    assert "× real time, cost".encode() in shown
+
+
+def test_bench_and_info_report(tmp_path: Path) -> None:
+    results = json.loads(superspike("bench", "--duration", "200ms", "--repeats", "3", "--json", cwd=tmp_path).stdout)
+    assert results["ratio"] > 3  # 15 and more on the machines we know
+    assert "event / clock" in superspike("bench", "--duration", "100ms", "--repeats", "1", cwd=tmp_path).stdout
+    assert "numba" in superspike("info", cwd=tmp_path).stdout
+
+
+def test_help_lists_every_option_with_its_default(tmp_path: Path) -> None:
+    from superspike import config
+
+    text = superspike("train", "--help", cwd=tmp_path).stdout
+    for name in config.options():
+        assert f"--{name.replace('_', '-')} " in text
+    assert "[default: 10ms]" in text
+
+
+BAD: list[tuple[list[str], str]] = [
+    (["--tau-mem", "-5ms"], "LIF.tau_mem: must be > 0 ms, got -5.0"),
+    (["--tau-mem", "nan ms"], "LIF.tau_mem: must be > 0 ms, got nan"),
+    (["--tau-mem", "0.1ms"], "larger than the time step"),
+    (["--duration", "20"], "duration: must be a number with its unit (us, µs, ms, s, min, h), e.g. 10ms, got '20'"),
+    (["--duration", "0s"], "Training.duration_ms: must be > 0 ms"),
+    (["--delay", "0.85ms"], "the nearest are 0.8 and 0.9 ms"),
+    (["--feedback", "foo"], "'symmetric', 'random', 'uniform', 'none'"),
+    (["--hidden", "4,x"], "hidden: must be a whole number, got 'x'"),
+    (["--hidden", "-4"], "hidden: must be numbers of neurons"),
+    (["--inputs", "0"], "PoissonInputs.inputs: must be >= 1, got 0"),
+    (["--w0", "-1mV"], "Network.w0: must be >= 0 mV, got -1.0"),
+    (["--seed", "-1"], "Task.seed: must be a whole number >= 0, got -1"),
+    (["--text", "  "], "Text.text: must be 1 to 200 printable characters"),
+    (["--image", "gone.png"], "gone.png: must be a picture, does not exist"),
+    (["--image", "binary"], "cannot be read"),
+    (["--target", "gone.ras"], "gone.ras: cannot be read (No such file or directory)"),
+    (["--target", "binary"], "is binary"),
+    (["--target", "empty.ras"], "must hold at least one spike, is empty"),
+    (["--target", "bad.ras"], "bad.ras, line 2: must be 'time in s >= 0, unit id', got '0.2'"),
+    (["--target", "good.ras", "--outputs", "2"], "good.ras, line 3: id must be in 0 … 1, got 2; if its ids count from 1, say so"),
+    (["--target", "good.ras", "--target-ids-from", "1"], "line 1: id must be in 1 … …, got 0"),
+    (["--target", "good.ras", "--period", "250ms"], "Task.targets: must lie before the period's end (250 ms), got a spike at 300 ms"),
+    (["--target", "good.ras", "--period", "500.05ms"], "Task.period_ms: must be a whole number of steps"),
+    (["--target", "good.ras", "--text", "A"], "task: must be one, got text, target"),
+    (["--task", "file"], "task: file needs a file; give --target FILE"),
+    (["--input", "good.ras", "--input-rate", "5Hz"], "input_rate: has no effect"),
+    (["--scale", "1/mV"], "scale: has no effect"),
+    (["--weights", "gone.npz"], "gone.npz: must be an .npz file of weights, does not exist"),
+    (["--weights", "nan.npz"], "Network.weights: must be 2 arrays (w0, w1, …), got 1"),
+    (["--weights", "nan.npz", "--hidden", "0", "--inputs", "3", "--task", "regular"], "w0 must hold finite numbers"),
+    (["--weights", "nan.npz", "--hidden", "0"], "w0 must have the shape (n_pre, n_post) = (200, 50), got (3, 1)"),
+    (["gone.toml"], "gone.toml: cannot be read"),
+    (["bad.toml"], "must be a TOML file of options"),
+    (["unknown.toml"], "unknown option 'tau_mom'; known: task, text"),
+    (["wrong.toml"], "tau_mem: must be a number with its unit"),
+    (["--out", "full"], "full: must be empty or absent, holds files; choose another folder, or force (--force) to replace it"),
+    (["--out", "good.ras"], "good.ras: must be a folder, is a file"),
+    (["--regularise", "-1"], "Rule.rho: must be >= 0, got -1.0"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("arguments", "message"), BAD, ids=lambda x: " ".join(x) if isinstance(x, list) else "")
+def test_bad_input_is_refused_with_status_2_before_anything_is_written(
+    arguments: list[str], message: str, tmp_path: Path
+) -> None:
+    (tmp_path / "binary").write_bytes(b"\x00\xff\xfe\x89")
+    (tmp_path / "empty.ras").write_text("# nothing\n")
+    (tmp_path / "bad.ras").write_text("0.1 0\n0.2\n")
+    (tmp_path / "good.ras").write_text("0.1 0\n0.2 1\n0.3 2\n")
+    (tmp_path / "bad.toml").write_text("tau_mem = = 3")
+    (tmp_path / "unknown.toml").write_text('tau_mom = "3ms"')
+    (tmp_path / "wrong.toml").write_text("tau_mem = 3.0")
+    np.savez(tmp_path / "nan.npz", w0=np.full((3, 1), np.nan))
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "thesis.tex").write_text("years of work")
+    before = sorted(tmp_path.rglob("*"))
+    found = superspike("train", *arguments, cwd=tmp_path, code=2)
+    assert message in found.stderr
+    assert found.stdout == ""
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("command", [["evaluate", "gone"], ["plot", "gone"], ["evaluate", "."], ["bench", "--duration", "5"]])
+def test_other_commands_refuse_bad_input_too(command: list[str], tmp_path: Path) -> None:
+    assert "must be" in superspike(*command, cwd=tmp_path, code=2).stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits of file sizes are a POSIX thing")
+def test_a_full_disk_leaves_nothing_behind(tmp_path: Path) -> None:
+    import resource
+
+    superspike("train", *SHORT, "--out", "warm", "--quiet", cwd=tmp_path)  # so that the limit does not meet the kernels' cache
+    limit = 4096  # bytes a file
+    found = superspike(
+        "train", *SHORT, "--out", "a", cwd=tmp_path, code=2,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
+    )  # fmt: skip
+    assert "Nothing was written" in found.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["warm"]
