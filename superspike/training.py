@@ -23,7 +23,7 @@ from .tasks import Task
 Array = NDArray[Any]
 
 
-PATIENCE = 10_000.0  # ms: a layer that has not spiked by then, or by the end of the run, gives a warning
+PATIENCE = 10_000.0  # ms of training: a layer that has not spiked by then, or by the end of the run, gives a warning
 
 
 class SilentNetworkWarning(UserWarning):
@@ -127,7 +127,7 @@ def train(
     on_compile(simulation)
 
     rows: list[list[float]] = []
-    silent, patience = set(names[1:]), min(round(PATIENCE / dt), total)
+    silent, patience = set(names[1:]), min(burn_in + round(PATIENCE / dt), total)
     block_cost, block_counts, block_steps = 0.0, np.zeros(len(names)), 0
     began = time.perf_counter()
     interrupted = False

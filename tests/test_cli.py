@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import pty
 import signal
+import struct
 import subprocess
 import sys
+import termios
 import time
 from pathlib import Path
 from typing import Any
@@ -137,6 +140,7 @@ def test_ctrl_c_writes_everything_and_exits_130(tmp_path: Path) -> None:
 def test_the_progress_bar_is_for_terminals_only(tmp_path: Path) -> None:
     assert "real time" not in superspike("train", *SHORT, "--out", "a", cwd=tmp_path).stderr
     reader, writer = pty.openpty()
+    fcntl.ioctl(writer, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))  # a new terminal is 0 characters wide
     command = [sys.executable, "-m", "superspike", "train", *SHORT, "--out", "b"]
     process = subprocess.Popen(command, cwd=tmp_path, stderr=writer, stdout=subprocess.DEVNULL)
     os.close(writer)

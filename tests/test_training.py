@@ -201,7 +201,7 @@ def test_config_reproduces_the_run_bit_for_bit(
     task = ss.Task(small_task.inputs, small_task.targets, 200.0) if made_by_hand else small_task
     weights = [rng.normal(0, 30, (10, 6)), rng.normal(0, 30, (6, 2))] if given_weights else None
     network = ss.Network(
-        [10, 6, 2], feedback="random", surrogate=ss.Gaussian(0.7), optimizer=ss.RMSprop(0.3, 20_000.0), weights=weights, seed=4,
+        [10, 6, 2], feedback="random", surrogate=ss.Gaussian(0.7), optimizer=ss.RMSprop(0.3, 20_000.0), weights=weights, seed=4, w0=80.0,
         neuron=ss.LIF(tau_mem=12.0), rule=ss.Rule(rho=1.0), scheme=ss.Scheme(integration="exact"),
     )  # fmt: skip
     run = ss.train(network, task, duration_ms=3000, burn_in_ms=100, learning_rate_drop_ms=1000)
