@@ -125,10 +125,13 @@ def draw_rasters(figure: Any, run: Run) -> None:
         begin, end = shown[index]
         for row, name in enumerate(layers):
             ax = axes[row, column]
+            dot = (
+                float(np.clip(330 / run.spikes[name].n, 1.8, 4.0)) if name == "output" else 2.5
+            )  # points; many units, small dots
             if name == "output":
-                draw_spikes(ax, run, "target", begin, end, size=7.0)
+                draw_spikes(ax, run, "target", begin, end, size=1.9 * dot)
                 ax.set_title(f"{title}, from {begin / 1000:g} s" if begin else title, fontsize=10)
-            draw_spikes(ax, run, name, begin, end, size=4.0 if name == "output" else 3.0)
+            draw_spikes(ax, run, name, begin, end, size=dot)
             margin = 0.02 * run.spikes[name].n
             ax.set_ylim(-0.5 - margin, run.spikes[name].n - 0.5 + margin)
             ax.set_xlim(0, end - begin)
@@ -136,7 +139,9 @@ def draw_rasters(figure: Any, run: Run) -> None:
                 ax.set_ylabel(f"{layer_title(name, n_hidden)} unit")
         axes[-1, column].set_xlabel("time (ms)")
     handles, labels = axes[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper right", ncols=2, frameon=False, fontsize=9)
+    legend = figure.legend(handles, labels, loc="outside upper right", ncols=2, frameon=False, fontsize=9)
+    for handle, size in zip(legend.legend_handles, (11, 7), strict=True):
+        handle.set_markersize(size)
 
 
 def draw_spikes(axes: Axes, run: Run, name: str, begin: float, end: float, size: float) -> None:

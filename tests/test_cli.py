@@ -170,6 +170,13 @@ def test_help_lists_every_option_with_its_default(tmp_path: Path) -> None:
     assert "[default: 10ms]" in text
 
 
+def test_the_first_example_runs(tmp_path: Path) -> None:
+    example = Path(__file__).parents[1] / "examples" / "first_steps.py"
+    found = subprocess.run([sys.executable, example], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert "× real time" in found.stdout
+    assert (tmp_path / "hello.png").stat().st_size > 10_000
+
+
 BAD: list[tuple[list[str], str]] = [
     (["--tau-mem", "-5ms"], "LIF.tau_mem: must be > 0 ms, got -5.0"),
     (["--tau-mem", "nan ms"], "LIF.tau_mem: must be > 0 ms, got nan"),
