@@ -19,18 +19,55 @@ from typing import Any
 import numba
 from numba.core import types
 from numba.core.compiler import CompilerBase, DefaultPassBuilder
+from numba.core.compiler_machinery import register_pass
+from numba.core.lowering import Lower
+from numba.core.typed_passes import BaseNativeLowering, NativeLowering
 from numba.extending import overload
 
 # Everything that lets loops vectorise and keeps NaN and infinity what they are (plain fastmath makes isnan false).
 FLAGS: dict[str, Any] = {"error_model": "numpy", "fastmath": {"nsz", "arcp", "contract", "afn", "reassoc"}}
 
 
-class NoAlias(CompilerBase):
-    """Numba's compiler, told that no two array arguments of the function overlap."""
+class WideLower(Lower):
+    """Numba's code generator, asking LLVM for the machine's full vector width: by default it takes half of AVX-512's."""
+
+    def setup_function(self, fndesc: Any) -> None:
+        """Begin a function."""
+        numba_s: Any = super()
+        numba_s.setup_function(fndesc)
+        set.add(self.function.attributes, '"prefer-vector-width"="512"')  # llvmlite's own add() knows no such attribute
+
+
+@register_pass(mutates_CFG=True, analysis_only=False)
+class WideLowering(BaseNativeLowering):
+    """The compiler pass that uses it."""
+
+    _name: Any = "superspike_wide_lowering"
+
+    @property
+    def lowering_class(self) -> type:
+        """The code generator."""
+        return WideLower
+
+
+class Wide(CompilerBase):
+    """Numba's compiler with full-width vectors."""
 
     def define_pipelines(self) -> list[Any]:
+        """One pipeline: Numba's own, with the one pass replaced."""
+        pipeline = DefaultPassBuilder.define_nopython_pipeline(self.state)  # type: ignore[no-untyped-call]
+        pipeline.passes = [(WideLowering if step is NativeLowering else step, name) for step, name in pipeline.passes]
+        pipeline.finalize()
+        return [pipeline]
+
+
+class NoAlias(Wide):
+    """The same, told that no two array arguments of the function overlap."""
+
+    def define_pipelines(self) -> list[Any]:
+        """The same pipeline."""
         self.state.flags.noalias = True
-        return [DefaultPassBuilder.define_nopython_pipeline(self.state)]  # type: ignore[no-untyped-call]
+        return super().define_pipelines()
 
 
 def source_key() -> str:
@@ -79,14 +116,15 @@ def kernel(function: Callable[..., Any]) -> Any:
     before = settings.CACHE_DIR
     settings.CACHE_DIR = str(cache_folder())  # read while the cache is set up, just below
     try:
-        return numba.njit(cache=True, **FLAGS)(function)
+        return numba.njit(cache=True, pipeline_class=Wide, **FLAGS)(function)
     finally:
         settings.CACHE_DIR = before
 
 
+@functools.cache
 def compiled(function: Callable[..., Any]) -> Any:
     """Compile a part of a kernel: called from kernels only."""
-    return numba.njit(**FLAGS)(function)
+    return numba.njit(pipeline_class=Wide, forceinline=True, **FLAGS)(function)
 
 
 @functools.cache

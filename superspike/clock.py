@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from . import error, neuron, rule, surrogate
-from ._jit import choose_by_type, inlined, kernel
+from ._jit import choose_by_type, compiled, inlined, kernel
 from .state import Array, Constants, Layout, Log, State
 
 choose_by_type(surrogate.derivative)
-lif_step, add_rows = inlined(neuron.lif_step), inlined(neuron.add_rows)
+lif_step, add_rows, find_spikes = inlined(neuron.lif_step), inlined(neuron.add_rows), compiled(neuron.find_spikes)
 error_step, output_impulses = inlined(error.error_step), inlined(error.output_impulses)
 pre_step, synapse_step, flush = inlined(rule.pre_step), inlined(rule.synapse_step), inlined(rule.flush)
 own_rate_step, own_rate_spikes = inlined(rule.own_rate_step), inlined(rule.own_rate_spikes)
@@ -34,10 +34,10 @@ def advance(where: Layout, c: Constants, state: State, log: Log, feedback: Array
         arrived = u - c.delay
         for k in range(out):  # 1. neurons
             a, b = start[k + 1], start[k + 2]
-            ptr[k + 1, u + 1] = lif_step(
-                state.v[a:b], state.current[a:b], state.refractory[a:b], state.f[now, a:b],
-                c.n_ref, c.lif, c.surrogate, ids, ptr[k + 1, u],
-            )  # fmt: skip
+            v, current, refractory, f = state.v[a:b], state.current[a:b], state.refractory[a:b], state.f[now, a:b]
+            fired = lif_step(v, current, refractory, f, c.n_ref, c.lif, c.surrogate)
+            end = ptr[k + 1, u]
+            ptr[k + 1, u + 1] = find_spikes(refractory, c.n_ref, ids, end) if fired else end
         for k in range(len(where.pre)):  # 2. delivery
             pre, a, b = where.pre[k], start[where.post[k]], start[where.post[k] + 1]
             add_rows(state.current[a:b], state.w, where.w_start[k], ids, ptr[pre, arrived], ptr[pre, arrived + 1], one)

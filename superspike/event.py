@@ -14,9 +14,12 @@ p̃ then jumps by d = P⁻¹(1, 0), and A and M by what keeps h̃ and m continuo
 
     A1 −= X11 d1 + X12 d2    A2 −= X21 d1 + X22 d2    M −= E1 δA1 + E2 δA2 + Y1 d1 + Y2 d2
 
-At the end of an interval every synapse is re-based: (h1, h2, m) are computed from (A1, A2, M), and the sums start again
-from zero. The intervals are bounded by rounding alone: H and d grow as e^(t/τ_rise). A, M and p̃ live where the clock
-engine keeps h, m and p, and equal them at q = 0. No approximation is involved.
+H and d grow as e^(q dt/τ_rise), so rounding bounds the interval's length. At its end the sums become a linear map from
+(A, M, p̃) to (h, m, p), eight numbers per neuron again, and start anew. The synapses are **not** touched: maps are chained
+forward in time, where nothing grows, and each row of synapses keeps the interval in which it was last touched (its
+``tag``). When its neuron spikes next, or when the call ends, one application of the map since then brings it up to date.
+A second of simulated time so costs (neurons × steps) + (spikes × fan-out) + (synapses × calls). No approximation is
+involved.
 """
 
 from __future__ import annotations
@@ -32,7 +35,7 @@ from .filters import Filter
 from .state import WINDOW, Array, Constants, Layout, Log, State, zeros
 
 choose_by_type(surrogate.derivative)
-lif_step, add_rows = inlined(neuron.lif_step), inlined(neuron.add_rows)
+lif_step, add_rows, find_spikes = inlined(neuron.lif_step), inlined(neuron.add_rows), compiled(neuron.find_spikes)
 error_step, output_impulses = inlined(error.error_step), inlined(error.output_impulses)
 flush = inlined(rule.flush)
 own_rate_step, own_rate_spikes = inlined(rule.own_rate_step), inlined(rule.own_rate_spikes)
@@ -69,25 +72,32 @@ def propagators(pre: Filter, trace: Filter, interval: int, dtype: type) -> Propa
     )
 
 
-class Sums(NamedTuple):
-    """The eight sums of each neuron, and room for the jumps of A1, A2 and M: (neurons,) each."""
-
-    x11: Array
-    x12: Array
-    x21: Array
-    x22: Array
-    e1: Array
-    e2: Array
-    y1: Array
-    y2: Array
-    a1: Array
-    a2: Array
-    m: Array
+TAGS = 64  # intervals after which all rows of synapses are brought up to date
 
 
-def empty_sums(neurons: int, dtype: type) -> Sums:
-    """All zero, as at the start of an interval."""
-    return Sums(*(zeros(neurons, dtype) for _ in Sums._fields))
+class Work(NamedTuple):
+    """The engine's own arrays; they hold nothing between calls."""
+
+    sums: Array  # (8, neurons): X11, X12, X21, X22, E1, E2, Y1, Y2 of the current interval
+    jump: Array  # (3, neurons): how (A1, A2, M) change at a presynaptic spike in this step
+    maps: Array  # (TAGS, 8, neurons): U11, U12, U21, U22, E1, E2, Y1, Y2 from the start of an interval to that of the current
+    free: Array  # (TAGS, 6): P11, P21, P22, G11, G21, G22 over the same time
+    tag: Array  # (rows of synapses,): the interval whose frame the row is in
+    p: Array  # (2, rows of synapses): its p̃ in that frame
+
+
+def workspace(where: Layout, dtype: type) -> Work:
+    """Arrays of the right shapes; sums zero, as at the start of an interval."""
+    neurons = int(where.start[-1])
+    rows = int(sum((where.w_start[1:] - where.w_start[:-1]) // (where.start[where.post + 1] - where.start[where.post])))
+    return Work(
+        sums=zeros((8, neurons), dtype),
+        jump=zeros((3, neurons), dtype),
+        maps=zeros((TAGS, 8, neurons), dtype),
+        free=zeros((TAGS, 6), dtype),
+        tag=np.zeros(rows, np.int64),
+        p=zeros((2, rows), dtype),
+    )
 
 
 @inlined
@@ -129,21 +139,38 @@ def add_row(h1: Array, h2: Array, m: Array, a1: Array, a2: Array, dm: Array) -> 
 
 
 @inlined
-def rebase_row(
+def apply_map(
     h1: Array, h2: Array, m: Array,
-    x11: Array, x12: Array, x21: Array, x22: Array, e1: Array, e2: Array, y1: Array, y2: Array,
+    u11: Array, u12: Array, u21: Array, u22: Array, e1: Array, e2: Array, y1: Array, y2: Array,
     p1: float, p2: float, g11: float, g21: float, g22: float,
 ) -> None:  # fmt: skip
-    """From (A1, A2, M) of one row of synapses to (h1, h2, m)."""
-    tiny, zero = type(p1)(rule.TINY), type(p1)(0)
+    """Bring one row of synapses up to date."""
     for i in range(h1.shape[0]):
         m[i] += e1[i] * h1[i] + e2[i] * h2[i] + y1[i] * p1 + y2[i] * p2
-        s1 = h1[i] + x11[i] * p1 + x12[i] * p2
-        s2 = h2[i] + x21[i] * p1 + x22[i] * p2
-        s2 = g21 * s1 + g22 * s2
-        s1 *= g11
-        h1[i] = s1 if abs(s1) > tiny else zero
-        h2[i] = s2 if abs(s2) > tiny else zero
+        h2[i] = g21 * h1[i] + g22 * h2[i] + u21[i] * p1 + u22[i] * p2
+        h1[i] = g11 * h1[i] + u11[i] * p1 + u12[i] * p2
+
+
+@inlined
+def chain_map(
+    u11: Array, u12: Array, u21: Array, u22: Array, me1: Array, me2: Array, my1: Array, my2: Array,
+    x11: Array, x12: Array, x21: Array, x22: Array, e1: Array, e2: Array, y1: Array, y2: Array,
+    before: Array, end: Array,
+) -> None:  # fmt: skip
+    """Follow a map, over the free motion ``before``, by the interval that ends, whose own free motion is ``end``."""
+    p11, p21, p22, f11, f21, f22 = before[0], before[1], before[2], before[3], before[4], before[5]
+    g11, g21, g22 = end[3], end[4], end[5]
+    for i in range(u11.shape[0]):
+        my1[i] += e1[i] * u11[i] + e2[i] * u21[i] + y1[i] * p11 + y2[i] * p21
+        my2[i] += e1[i] * u12[i] + e2[i] * u22[i] + y2[i] * p22
+        me1[i] += e1[i] * f11 + e2[i] * f21
+        me2[i] += e2[i] * f22
+        s11 = u11[i] + x11[i] * p11 + x12[i] * p21
+        s12 = u12[i] + x12[i] * p22
+        u21[i] = g21 * s11 + g22 * (u21[i] + x21[i] * p11 + x22[i] * p21)
+        u22[i] = g21 * s12 + g22 * (u22[i] + x22[i] * p22)
+        u11[i] = g11 * s11
+        u12[i] = g11 * s12
 
 
 @compiled
@@ -155,7 +182,9 @@ def neurons(where: Layout, c: Constants, state: State, log: Log, layer: int, t: 
     v, current, refractory = state.v[a:b], state.current[a:b], state.refractory[a:b]
     for s in range(window):
         f = state.f[(t + s) % ring, a:b]
-        ptr[layer, u + s + 1] = lif_step(v, current, refractory, f, c.n_ref, c.lif, c.surrogate, ids, ptr[layer, u + s])
+        fired = lif_step(v, current, refractory, f, c.n_ref, c.lif, c.surrogate)
+        end = ptr[layer, u + s]
+        ptr[layer, u + s + 1] = find_spikes(refractory, c.n_ref, ids, end) if fired else end
         arrived = u + s - c.delay
         for k in range(len(where.pre)):
             if where.post[k] == layer:
@@ -164,24 +193,51 @@ def neurons(where: Layout, c: Constants, state: State, log: Log, layer: int, t: 
 
 
 @compiled
-def enter_spikes(where: Layout, state: State, sums: Sums, k: int, ids: Array, begin: int, end: int, d: Array) -> None:
-    """Enter the spikes ``ids[begin:end]``, all of one step, into the synapses of projection k."""
+def bring_up_to_date(where: Layout, state: State, work: Work, k: int, row: int, first_row: int, now: int) -> None:
+    """Express one row of projection k in the frame of interval ``now``."""
     a, b = where.start[where.post[k]], where.start[where.post[k] + 1]
+    i = where.w_start[k] + row * (b - a)
+    j = i + b - a
+    tag = work.tag[first_row + row]
+    u, free = work.maps[tag], work.free[tag]
+    p1, p2 = work.p[0, first_row + row], work.p[1, first_row + row]
+    apply_map(
+        state.h1[i:j], state.h2[i:j], state.m[i:j],
+        u[0, a:b], u[1, a:b], u[2, a:b], u[3, a:b], u[4, a:b], u[5, a:b], u[6, a:b], u[7, a:b],
+        p1, p2, free[3], free[4], free[5],
+    )  # fmt: skip
+    work.p[0, first_row + row] = free[0] * p1
+    work.p[1, first_row + row] = free[1] * p1 + free[2] * p2
+    flush(work.p[:, first_row + row])
+    work.tag[first_row + row] = now
+
+
+@compiled
+def enter_spikes(
+    where: Layout, state: State, work: Work, k: int, first_row: int, ids: Array, begin: int, end: int, d: Array, now: int
+) -> None:
+    """Enter the spikes ``ids[begin:end]``, all of one step of interval ``now``, into the synapses of projection k."""
+    a, b = where.start[where.post[k]], where.start[where.post[k] + 1]
+    jump, x = work.jump, work.sums
     jumps(
-        sums.a1[a:b], sums.a2[a:b], sums.m[a:b],
-        sums.x11[a:b], sums.x12[a:b], sums.x21[a:b], sums.x22[a:b],
-        sums.e1[a:b], sums.e2[a:b], sums.y1[a:b], sums.y2[a:b], d[0], d[1],
+        jump[0, a:b], jump[1, a:b], jump[2, a:b],
+        x[0, a:b], x[1, a:b], x[2, a:b], x[3, a:b], x[4, a:b], x[5, a:b], x[6, a:b], x[7, a:b], d[0], d[1],
     )  # fmt: skip
     for s in range(begin, end):
-        i = where.w_start[k] + ids[s] * (b - a)
+        row = ids[s]
+        if work.tag[first_row + row] != now:
+            bring_up_to_date(where, state, work, k, row, first_row, now)
+        work.p[0, first_row + row] += d[0]
+        work.p[1, first_row + row] += d[1]
+        i = where.w_start[k] + row * (b - a)
         j = i + b - a
-        add_row(state.h1[i:j], state.h2[i:j], state.m[i:j], sums.a1[a:b], sums.a2[a:b], sums.m[a:b])
+        add_row(state.h1[i:j], state.h2[i:j], state.m[i:j], jump[0, a:b], jump[1, a:b], jump[2, a:b])
 
 
 @compiled
 def errors_and_sums(
     where: Layout, c: Constants, state: State, log: Log, feedback: Array, plastic: Array,
-    layer: int, t: int, u: int, window: int, q: int, table: Propagators, sums: Sums,
+    layer: int, t: int, u: int, window: int, q: int, table: Propagators, work: Work, now: int,
 ) -> float:  # fmt: skip
     """Take errors, sums and synapses of one layer through a window; return Σ e² if it is the output layer, else 0."""
     ptr, ids, ring, out = log.ptr, log.ids, state.f.shape[0], len(where.start) - 2
@@ -193,20 +249,24 @@ def errors_and_sums(
         return 0.0
     e1, e2, first = state.e1[a:b], state.e2[a:b], where.b_start[layer]
     zeta, zeta_a, zeta_sum = state.zeta[a:b], state.zeta_a[a:b], state.zeta_sum[a:b]
+    x = work.sums
     decay_a = c.het_decay**c.exponent
     squared = 0.0
     for s in range(window):
         arrived = u + s - c.delay
+        first_row = 0
         for k in range(len(where.pre)):
             begin, end = ptr[where.pre[k], arrived - c.delay], ptr[where.pre[k], arrived - c.delay + 1]
             if where.post[k] == layer and plastic[k] and begin < end:
-                enter_spikes(where, state, sums, k, ids, begin, end, table.spike[q + s])
+                enter_spikes(where, state, work, k, first_row, ids, begin, end, table.spike[q + s], now)
+            first_row += (where.w_start[k + 1] - where.w_start[k]) // (
+                where.start[where.post[k] + 1] - where.start[where.post[k]]
+            )
         layer_squared = error_step(e1, e2, c.error)
         if learns:
             sums_step(
                 state.f[(t + s - c.delay) % ring, a:b], e2,
-                sums.x11[a:b], sums.x12[a:b], sums.x21[a:b], sums.x22[a:b],
-                sums.e1[a:b], sums.e2[a:b], sums.y1[a:b], sums.y2[a:b], table.step[q + s],
+                x[0, a:b], x[1, a:b], x[2, a:b], x[3, a:b], x[4, a:b], x[5, a:b], x[6, a:b], x[7, a:b], table.step[q + s],
             )  # fmt: skip
         if layer == out:
             squared += layer_squared
@@ -225,7 +285,7 @@ def errors_and_sums(
 def pre_spikes(
     where: Layout, c: Constants, state: State, log: Log, layer: int, u: int, window: int, q: int, spike: Array
 ) -> None:
-    """Enter the spikes of one presynaptic layer into its p̃."""
+    """Enter the spikes of one layer into its own p̃, in the frame of the current interval."""
     for s in range(window):
         then = u + s - 2 * c.delay
         for n in range(log.ptr[layer, then], log.ptr[layer, then + 1]):
@@ -235,57 +295,98 @@ def pre_spikes(
 
 
 @compiled
-def rebase(where: Layout, state: State, plastic: Array, end: Array, sums: Sums) -> None:
-    """End an interval: the state becomes the clock engine's, the sums zero."""
-    p11, p21, p22, g11, g21, g22 = end
-    for k in range(len(where.pre)):
-        if plastic[k]:
-            pre, a, b = where.start[where.pre[k]], where.start[where.post[k]], where.start[where.post[k] + 1]
-            for row in range((where.w_start[k + 1] - where.w_start[k]) // (b - a)):
-                i = where.w_start[k] + row * (b - a)
-                j = i + b - a
-                rebase_row(
-                    state.h1[i:j], state.h2[i:j], state.m[i:j],
-                    sums.x11[a:b], sums.x12[a:b], sums.x21[a:b], sums.x22[a:b],
-                    sums.e1[a:b], sums.e2[a:b], sums.y1[a:b], sums.y2[a:b],
-                    state.p1[pre + row], state.p2[pre + row], g11, g21, g22,
+def end_interval(where: Layout, state: State, plastic: Array, end: Array, work: Work, now: int) -> None:
+    """Chain the interval's sums to the maps and clear them; the free motion of an interval of that length is ``end``."""
+    x, g = work.sums, work.free
+    for tag in range(now + 1):
+        u = work.maps[tag]
+        for k in range(len(where.pre)):
+            if plastic[k]:
+                a, b = where.start[where.post[k]], where.start[where.post[k] + 1]
+                chain_map(
+                    u[0, a:b], u[1, a:b], u[2, a:b], u[3, a:b], u[4, a:b], u[5, a:b], u[6, a:b], u[7, a:b],
+                    x[0, a:b], x[1, a:b], x[2, a:b], x[3, a:b], x[4, a:b], x[5, a:b], x[6, a:b], x[7, a:b],
+                    g[tag], end,
                 )  # fmt: skip
+        for n in (0, 3):  # P, G
+            g[tag, n + 1] = end[n + 1] * g[tag, n] + end[n + 2] * g[tag, n + 1]
+            g[tag, n] *= end[n]
+            g[tag, n + 2] *= end[n + 2]
+        flush(g[tag])
+    x[:] = 0
     for j in range(len(state.p1)):
         p1 = state.p1[j]
-        state.p1[j] = p11 * p1
-        state.p2[j] = p21 * p1 + p22 * state.p2[j]
-    for x in (sums.x11, sums.x12, sums.x21, sums.x22, sums.e1, sums.e2, sums.y1, sums.y2):
-        x[:] = 0
-    for x in (state.v, state.current, state.e1, state.e2, state.zeta, state.zeta_a, state.p1, state.p2):
-        flush(x)
+        state.p1[j] = end[0] * p1
+        state.p2[j] = end[1] * p1 + end[2] * state.p2[j]
+    for y in (state.v, state.current, state.e1, state.e2, state.zeta, state.zeta_a, state.p1, state.p2):
+        flush(y)
+
+
+@compiled
+def start_maps(where: Layout, state: State, work: Work) -> None:
+    """Tag every row with interval 0."""
+    row = 0
+    for k in range(len(where.pre)):
+        pre = where.start[where.pre[k]]
+        for i in range(
+            (where.w_start[k + 1] - where.w_start[k]) // (where.start[where.post[k] + 1] - where.start[where.post[k]])
+        ):
+            work.tag[row] = 0
+            work.p[0, row], work.p[1, row] = state.p1[pre + i], state.p2[pre + i]
+            row += 1
+
+
+@compiled
+def end_maps(where: Layout, state: State, plastic: Array, work: Work, now: int) -> None:
+    """Bring every row up to date: the state becomes the clock engine's."""
+    first_row = 0
+    for k in range(len(where.pre)):
+        rows = (where.w_start[k + 1] - where.w_start[k]) // (where.start[where.post[k] + 1] - where.start[where.post[k]])
+        if plastic[k]:
+            for row in range(rows):
+                bring_up_to_date(where, state, work, k, row, first_row, now)
+            flush(state.h1[where.w_start[k] : where.w_start[k + 1]])
+            flush(state.h2[where.w_start[k] : where.w_start[k + 1]])
+        first_row += rows
 
 
 @kernel
 def advance(
     where: Layout, c: Constants, state: State, log: Log, feedback: Array, plastic: Array, t: int, steps: int,
-    table: Propagators, sums: Sums,
+    table: Propagators, work: Work,
 ) -> float:  # fmt: skip
     """Simulate ``steps`` steps from step ``t``; return Σ e² over the output layer. Arguments as in the clock engine.
 
-    ``table`` holds one interval's propagators, ``sums`` is all zero. A layer is taken through a window of steps at a
-    time: first the neurons of every layer, then errors and synapses. Between calls the state is the clock engine's.
+    ``table`` holds one interval's propagators. A layer is taken through a window of steps at a time: first the neurons of
+    every layer, then errors and synapses. Between calls the state is the clock engine's.
     """
     history = log.ptr.shape[1] - 1 - steps
     interval = len(table.step)
     squared = 0.0
-    q = 0
+    q, now = 0, -1
     u = history
     while u < history + steps:
+        if q == 0:
+            now += 1
+            if now == 0:
+                start_maps(where, state, work)
+            work.maps[now] = 0
+            work.free[now] = table.end[0]
         window = min(WINDOW, interval - q, history + steps - u)
         for layer in range(1, len(where.start) - 1):
             neurons(where, c, state, log, layer, t + u - history, u, window)
         for layer in range(1, len(where.start) - 1):
-            squared += errors_and_sums(where, c, state, log, feedback, plastic, layer, t + u - history, u, window, q, table, sums)
+            squared += errors_and_sums(
+                where, c, state, log, feedback, plastic, layer, t + u - history, u, window, q, table, work, now
+            )  # fmt: skip
         for layer in range(len(where.start) - 2):
             pre_spikes(where, c, state, log, layer, u, window, q, table.spike)
         u += window
         q += window
         if q == interval or u == history + steps:
-            rebase(where, state, plastic, table.end[q], sums)
+            end_interval(where, state, plastic, table.end[q], work, now)
             q = 0
+            if now == TAGS - 1 or u == history + steps:
+                end_maps(where, state, plastic, work, 0)
+                now = -1
     return squared

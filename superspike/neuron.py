@@ -42,14 +42,12 @@ class LIFStep(NamedTuple):
     threshold: float
 
 
-def lif_step(
-    v: Array, current: Array, refractory: Array, f: Array, n_ref: int, lif: LIFStep, surrogate: Any, ids: Array, end: int
-) -> int:
-    """Advance one layer by a step, renew the surrogate ``f``, append the spikes to ``ids`` from ``end``; return the new end.
+def lif_step(v: Array, current: Array, refractory: Array, f: Array, n_ref: int, lif: LIFStep, surrogate: Any) -> bool:
+    """Advance one layer by a step and renew the surrogate ``f``; return whether any neuron spiked.
 
     ``refractory`` counts the steps down: n_ref + 1 in the step of a spike, and U is free again where it reaches 0.
     """
-    count, free, spike = np.int32(0), np.int32(0), np.int32(n_ref + 1)  # 32 bits throughout: twice the lanes
+    latest, free, spike = np.int32(0), np.int32(0), np.int32(n_ref + 1)  # 32 bits throughout: twice the lanes
     zero = type(lif.threshold)(0)
     for i in range(v.shape[0]):
         x = lif.a_mem * v[i] + lif.c_mem * current[i]  # ZG18 Eq. 3.1
@@ -59,14 +57,19 @@ def lif_step(
         fires = x > lif.threshold
         x = zero if fires else x
         v[i] = x
-        refractory[i] = spike if fires else left
-        count = np.int32(count + np.int32(fires))
+        left = spike if fires else left
+        refractory[i] = left
+        latest = max(latest, left)  # vectorises, where counting the spikes does not
         f[i] = derivative(surrogate, x - lif.threshold)  # σ'(U_i) of ZG18 Eq. 3.3
-    if count > 0:
-        for i in range(v.shape[0]):
-            if refractory[i] == spike:
-                ids[end] = i
-                end += 1
+    return bool(latest == spike)
+
+
+def find_spikes(refractory: Array, n_ref: int, ids: Array, end: int) -> int:
+    """Append the neurons that spiked in this step to ``ids`` from ``end``; return the new end."""
+    for i in range(refractory.shape[0]):
+        if refractory[i] == n_ref + 1:
+            ids[end] = i
+            end += 1
     return end
 
 

@@ -11,7 +11,7 @@ from .filters import Filter
 
 Array = NDArray[Any]
 
-TINY = 1e-30  # far below the rounding of anything it is added to, far above single precision's denormals
+TINY = 1e-20  # relative to what it is added to, far below rounding; its products are no denormal numbers in single precision
 
 
 @parameters

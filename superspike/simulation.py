@@ -22,7 +22,7 @@ from .update import update
 Array = NDArray[Any]
 
 # The growth e^(interval/τ_rise) that the event engine allows before it re-bases; docs/engines.md has the measurements.
-GROWTH = {"single": 3.0, "double": 8.0}
+GROWTH = {"single": 2.0, "double": 4.0}
 
 
 class Simulation:
@@ -65,7 +65,7 @@ class Simulation:
         interval = max(1, round(GROWTH[scheme.precision] * rule.tau_rise / scheme.dt))
         self._event = (
             event.propagators(pre_filter(rule, scheme), trace_filter(rule, scheme), interval, dtype),
-            event.empty_sums(int(self.where.start[-1]), dtype),
+            event.workspace(self.where, dtype),
         )
         self._history = 2 * delay + 2
         self._tails = [(np.zeros(self._history, np.int64), np.zeros(0, np.int32))] * (len(sizes) + 1)

@@ -18,7 +18,7 @@ from .neuron import LIFStep
 
 Array = NDArray[Any]
 
-LANES = 16  # neurons per padding unit: one 512-bit vector in single precision
+LANES = 32  # neurons per padding unit: four 256-bit vectors in single precision, what LLVM takes at a time
 WINDOW = 20  # steps that the event engine takes with one layer before it turns to the next
 
 

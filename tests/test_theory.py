@@ -14,6 +14,7 @@ from superspike import LIF, Network, Rule, Scheme, Spikes, Task, tasks
 from superspike.filters import double_exponential
 from superspike.scheme import cost_per_squared_error
 from superspike.simulation import Simulation
+from superspike.state import LANES
 from superspike.surrogate import SURROGATES
 
 Array = NDArray[np.float64]
@@ -50,11 +51,11 @@ def test_surrogate_is_the_derivative_of_its_documented_primitive(name: str, beta
 @pytest.mark.parametrize("integration", ["euler", "exact"])
 def test_free_membrane_decays_with_tau_mem(integration: str) -> None:
     simulation = one_synapse(0.0, [], integration)
-    simulation.state.v[16] = 5.0  # layer 1 starts after one padded input
+    simulation.state.v[LANES] = 5.0  # layer 1 starts after one padded input
     simulation.advance(100)
     exact = 5.0 * math.exp(-1)
     tolerance = 1e-12 if integration == "exact" else 0.006  # Euler: (1 − 0.01)^100 is 0.5 % below e^−1
-    assert simulation.state.v[16] == pytest.approx(exact, rel=tolerance)
+    assert simulation.state.v[LANES] == pytest.approx(exact, rel=tolerance)
 
 
 def test_psp_peaks_at_a_quarter_of_the_weight() -> None:
@@ -62,7 +63,7 @@ def test_psp_peaks_at_a_quarter_of_the_weight() -> None:
     peak = 0.0
     for _ in range(300):
         simulation.advance(1)
-        peak = max(peak, simulation.state.v[16])
+        peak = max(peak, simulation.state.v[LANES])
     assert peak == pytest.approx(0.25 * 20.0, rel=1e-4)  # the peak lies between two steps, 0.05 ms from one
 
 
@@ -104,7 +105,7 @@ def test_a_spike_acts_after_the_delay() -> None:
     currents = []
     for _ in range(12):
         simulation.advance(1)
-        currents.append(float(simulation.state.current[16]))
+        currents.append(float(simulation.state.current[LANES]))
     assert currents.index(20.0) == 8  # 0.8 ms
     assert currents[:8] == [0.0] * 8
 
@@ -114,7 +115,7 @@ def test_refractory_neuron_stays_at_rest_for_50_steps() -> None:
     v = []
     for _ in range(200):
         _, log = simulation.advance(1)
-        v.append((float(simulation.state.v[16]), len(simulation.spikes(log, 1)[0])))
+        v.append((float(simulation.state.v[LANES]), len(simulation.spikes(log, 1)[0])))
     spikes = [step for step, (_, n) in enumerate(v) if n]
     assert all(v[step][0] == 0.0 for step in range(spikes[0], spikes[0] + 51))
     assert spikes[1] >= spikes[0] + 51
