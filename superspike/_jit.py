@@ -33,12 +33,12 @@ class WideLower(Lower):
 
     def setup_function(self, fndesc: Any) -> None:
         """Begin a function."""
-        numba_s: Any = super()
-        numba_s.setup_function(fndesc)
-        set.add(self.function.attributes, '"prefer-vector-width"="512"')  # llvmlite's own add() knows no such attribute
+        super().setup_function(fndesc)  # type: ignore[no-untyped-call]
+        function: Any = self.function
+        set.add(function.attributes, '"prefer-vector-width"="512"')  # llvmlite's own add() knows no such attribute
 
 
-@register_pass(mutates_CFG=True, analysis_only=False)
+@register_pass(mutates_CFG=True, analysis_only=False)  # type: ignore[no-untyped-call]
 class WideLowering(BaseNativeLowering):
     """The compiler pass that uses it."""
 

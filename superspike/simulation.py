@@ -21,14 +21,14 @@ from .update import update
 
 Array = NDArray[Any]
 
-# The growth e^(interval/τ_rise) that the event engine allows before it re-bases; docs/engines.md has the measurements.
-GROWTH = {"single": 2.0, "double": 4.0}
+# How long the event engine's intervals are, in τ_rise: docs/engines.md has the measurements.
+INTERVAL = {"single": 2.0, "double": 4.0}
 
 
 class Simulation:
     """Runs ``network`` on ``task``; time goes on from call to call, and ``step`` counts the steps so far.
 
-    The weights are copied in; :meth:`update` changes them, here and in the network.
+    The network's weights move into the simulation's arrays; the network keeps views of them.
     """
 
     def __init__(self, network: Network, task: Task, engine: str = "event") -> None:
@@ -57,12 +57,14 @@ class Simulation:
             delay=delay,
         )
         self.state = initial_state(self.where, delay + WINDOW, rule.exponent, dtype)
-        for flat, w in zip(self._matrices(self.state.w), network.weights, strict=True):
+        weights = self._matrices(self.state.w)
+        for flat, w in zip(weights, network.weights, strict=True):
             flat[:] = w
+        network.weights = weights
         self.plastic = np.zeros(len(sizes) - 1, np.bool_)
         self.cost_scale = cost_per_squared_error(rule, scheme) / sizes[-1]
         self._method = cast(network.optimizer, dtype)
-        interval = max(1, round(GROWTH[scheme.precision] * rule.tau_rise / scheme.dt))
+        interval = max(1, round(INTERVAL[scheme.precision] * rule.tau_rise / scheme.dt))
         self._event = (
             event.propagators(pre_filter(rule, scheme), trace_filter(rule, scheme), interval, dtype),
             event.workspace(self.where, dtype),
@@ -128,8 +130,6 @@ class Simulation:
         if not self.plastic.any():
             return
         self._run_update(self.plastic, rate)
-        for own, flat in zip(self.network.weights, self._matrices(self.state.w), strict=True):
-            own[:] = flat
         if self.network.feedback.follows_weights:
             self.network.refresh_feedback()
             self._feedback = self._flat_feedback()

@@ -89,21 +89,24 @@ class FrozenPattern:
         self._patterns = []
         for spikes in (task.inputs, task.targets):
             steps = to_steps(spikes.times_ms, dt)
-            ids = spikes.ids[np.lexsort((spikes.ids, steps))]
-            self._patterns.append((np.bincount(steps, minlength=self.period), ids))
+            counts = np.bincount(steps, minlength=self.period)
+            ends = np.concatenate([[0], np.cumsum(counts)])
+            self._patterns.append((counts, ends, spikes.ids[np.lexsort((spikes.ids, steps))]))
 
     def window(self, start: int, steps: int) -> tuple[Window, Window]:
         """Inputs and targets in ``steps`` steps from step ``start``: spikes per step, and the ids one after the other."""
-        if steps == 0:
-            return (np.zeros(0, np.int64), np.zeros(0, np.int32)), (np.zeros(0, np.int64), np.zeros(0, np.int32))
-        phases = np.arange(start, start + steps) % self.period
-        repeats = (start % self.period + steps - 1) // self.period + 1
-        found = []
-        for counts, ids in self._patterns:
-            ends = np.concatenate([[0], np.cumsum(counts)])
-            first, last = ends[phases[0]], ends[phases[-1] + 1] + (repeats - 1) * len(ids)
-            found.append((counts[phases], np.tile(ids, repeats)[first:last]))
-        return found[0], found[1]
+        first = start % self.period
+        periods, last = divmod(first + steps, self.period)
+        inputs, targets = (
+            (counts[first:last], ids[ends[first] : ends[last]])
+            if periods == 0
+            else (
+                np.tile(counts, periods + 1)[first : first + steps],
+                np.tile(ids, periods + 1)[ends[first] : periods * len(ids) + ends[last]],
+            )
+            for counts, ends, ids in self._patterns
+        )
+        return inputs, targets
 
 
 @INPUTS.register("poisson")
