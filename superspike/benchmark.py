@@ -1,52 +1,156 @@
-"""How fast the engines are, measured side by side."""
+"""How fast the engines are, measured side by side in one run: medians of interleaved repeats."""
 
 from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from . import tasks
 from .config import ENGINES
 from .network import Network
+from .scheme import PRECISIONS, Scheme
 from .simulation import Simulation
 
-SIZES = (200, 256, 200)
-RATES_HZ = (5.0, 27.4)  # inputs and targets of SSBM oxford
+DT_S = 1e-4  # the default time step
 
 
-def compare(duration_ms: float, repeats: int, on_compile: Callable[[Simulation], None] = Simulation.compile) -> dict[str, Any]:
-    """Time both engines on frozen Poisson inputs and targets, plasticity on, in interleaved repeats; medians are returned."""
-    synapses = sum(a * b for a, b in pairwise(SIZES))
-    simulations = {}
-    for engine in ENGINES:
+class Case(NamedTuple):
+    """One network and task: layer sizes, firing rates (Hz) of frozen Poisson inputs and targets."""
+
+    sizes: tuple[int, ...]
+    input_rate: float = 5.0
+    target_rate: float = 5.0
+
+    @property
+    def name(self) -> str:
+        """``200-256-200``."""
+        return "-".join(map(str, self.sizes))
+
+    @property
+    def synapses(self) -> int:
+        """Number of synapses."""
+        return sum(a * b for a, b in pairwise(self.sizes))
+
+
+MAIN = Case((200, 256, 200), 5.0, 27.4)  # the sizes and rates of SSBM oxford
+SUITE = (Case((100, 4, 1), 5.0, 10.0), MAIN, Case((1000, 1000, 1000)), Case((2000, 4000, 1000)))
+WIDTHS = (64, 128, 256, 512, 1024, 2048, 4096)  # hidden neurons of the scaling table
+RATES = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0)  # Hz
+DURATIONS = (1.0, 3.0, 10.0, 30.0, 100.0)  # s
+
+
+class Runner:
+    """A simulation that can be timed again and again; time goes on from call to call."""
+
+    def __init__(self, case: Case, engine: str, precision: str = "single", learn: bool = True) -> None:
         task = tasks.poisson(
-            n_inputs=SIZES[0], input_rate=RATES_HZ[0], outputs=SIZES[-1], target_rate=RATES_HZ[1], period_ms=1890.0
+            n_inputs=case.sizes[0],
+            input_rate=case.input_rate,
+            outputs=case.sizes[-1],
+            target_rate=case.target_rate,
+            period_ms=1890.0,
         )
-        simulations[engine] = simulation = Simulation(Network(SIZES), task, engine)
-        simulation.learn(True)
-        on_compile(simulation)
-    seconds: dict[str, list[float]] = {engine: [] for engine in ENGINES}
-    for _ in range(repeats):
-        for engine, simulation in simulations.items():
-            end = simulation.step + round(duration_ms / simulation.network.scheme.dt)
+        self.simulation = Simulation(Network(case.sizes, w0=50.0, scheme=Scheme(precision=precision)), task, engine)
+        self.case, self.learn = case, learn
+        self.spikes = self.synapse_spikes = 0
+
+    def seconds(self, steps: int) -> float:
+        """Wall-clock time of the next ``steps`` steps."""
+        simulation = self.simulation
+        simulation.learn(self.learn)
+        end, elapsed = simulation.step + steps, 0.0
+        self.spikes = self.synapse_spikes = 0
+        while simulation.step < end:
+            to_update = simulation.steps_to_update()
+            n = min(to_update, end - simulation.step)
             began = time.perf_counter()
-            while simulation.step < end:
-                steps = min(simulation.steps_to_update(), end - simulation.step)
-                ends_block = steps == simulation.steps_to_update()
-                simulation.advance(steps)
-                if ends_block:
-                    simulation.update()
-            seconds[engine].append(time.perf_counter() - began)
-    results: dict[str, Any] = {"sizes": SIZES, "duration_ms": duration_ms, "repeats": repeats}
-    for engine in ENGINES:
-        factor = duration_ms / 1000 / statistics.median(seconds[engine])
-        results[engine] = {
+            _, log = simulation.advance(n)
+            if n == to_update:
+                simulation.update()
+            elapsed += time.perf_counter() - began
+            counts = [len(simulation.spikes(log, row)[0]) for row in range(len(self.case.sizes))]
+            self.spikes += sum(counts)
+            self.synapse_spikes += sum(count * fan_out for count, fan_out in zip(counts, self.case.sizes[1:], strict=False))
+        return elapsed
+
+
+def steps_for(runner: Runner, target_s: float) -> int:
+    """How many steps take about ``target_s`` of wall-clock time (at least 10, at most 20 s of simulated time)."""
+    runner.seconds(1)
+    steps, elapsed = 10, runner.seconds(10)
+    while elapsed < target_s / 10 and steps < 200_000:
+        steps = min(200_000, 5 * steps)
+        elapsed = runner.seconds(steps)
+    return int(np.clip(steps * target_s / elapsed, 10, 200_000))
+
+
+def measure(runners: Sequence[Runner], repeats: int, target_s: float) -> list[dict[str, Any]]:
+    """Time all runners in turn, ``repeats`` times over; one row of medians per runner."""
+    steps = [steps_for(runner, target_s) for runner in runners]
+    factors: list[list[float]] = [[] for _ in runners]
+    for _ in range(repeats):
+        for found, runner, n in zip(factors, runners, steps, strict=True):
+            found.append(n * DT_S / runner.seconds(n))
+    rows = []
+    for found, runner, n in zip(factors, runners, steps, strict=True):
+        factor, neurons = statistics.median(found), sum(runner.case.sizes[1:])
+        rows.append({
+            "task": runner.case.name,
+            "engine": runner.simulation.engine,
+            "precision": runner.simulation.network.scheme.precision,
+            "plasticity": runner.learn,
             "real_time_factor": factor,
-            "synapse_steps_per_s": factor * synapses * 10_000,
-            "seconds": seconds[engine],
-        }
-    results["ratio"] = results["event"]["real_time_factor"] / results["clock"]["real_time_factor"]
-    return results
+            "real_time_factors": found,
+            "ns_per_neuron_step": 1e9 * DT_S / factor / neurons,
+            "synapse_steps_per_s": factor * runner.case.synapses / DT_S,
+            "ns_per_synapse_spike": 1e9 * n * DT_S / factor / max(1, runner.synapse_spikes),
+        })  # fmt: skip
+    return rows
+
+
+def compare(repeats: int, target_s: float, on_compile: Callable[[Simulation], None] = Simulation.compile) -> dict[str, Any]:
+    """Both engines on the main task, plasticity on, single precision."""
+    runners = [Runner(MAIN, engine) for engine in ENGINES]
+    for runner in runners:
+        on_compile(runner.simulation)
+    rows = measure(runners, repeats, target_s)
+    return {"rows": rows, "ratio": rows[0]["real_time_factor"] / rows[1]["real_time_factor"]}
+
+
+def suite(repeats: int, target_s: float, on_compile: Callable[[Simulation], None] = Simulation.compile) -> dict[str, Any]:
+    """Four tasks × engines × precisions × plasticity, and how the event engine's cost scales."""
+    rows = []
+    for case in SUITE:
+        runners = [
+            Runner(case, engine, precision, learn) for engine in ENGINES for precision in PRECISIONS for learn in (True, False)
+        ]
+        for runner in runners:
+            on_compile(runner.simulation)
+        rows += measure(runners, repeats, target_s)
+    return {"rows": rows, "scaling": scaling(repeats, target_s)}
+
+
+def scaling(repeats: int, target_s: float) -> dict[str, Any]:
+    """Wall-clock seconds per simulated second against width and rate, and seconds against duration, with fitted exponents."""
+    found: dict[str, Any] = {}
+    series = {
+        "hidden neurons": [(float(n), Case((200, n, 200), 5.0, 27.4)) for n in WIDTHS],
+        "spike rate (Hz)": [(rate, Case(MAIN.sizes, rate, rate)) for rate in RATES],
+    }
+    for name, points in series.items():
+        rows = measure([Runner(case, "event") for _, case in points], repeats, target_s)
+        found[name] = fitted([x for x, _ in points], [1 / row["real_time_factor"] for row in rows])
+    runner = Runner(MAIN, "event")
+    runner.seconds(10_000)
+    found["duration (s)"] = fitted(list(DURATIONS), [runner.seconds(round(d / DT_S)) for d in DURATIONS])
+    return found
+
+
+def fitted(x: list[float], seconds: list[float]) -> dict[str, Any]:
+    """The points and the exponent of the power law through them, on logarithmic axes."""
+    return {"x": x, "seconds": seconds, "exponent": float(np.polyfit(np.log(x), np.log(seconds), 1)[0])}

@@ -12,7 +12,7 @@ error_step, output_impulses = inlined(error.error_step), inlined(error.output_im
 pre_step, synapse_step, flush = inlined(rule.pre_step), inlined(rule.synapse_step), inlined(rule.flush)
 own_rate_step, own_rate_spikes = inlined(rule.own_rate_step), inlined(rule.own_rate_spikes)
 
-FLUSH = 100  # steps between two flushes of denormals
+FLUSH = 1000  # steps between two flushes of denormals
 
 
 @kernel

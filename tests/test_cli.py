@@ -155,9 +155,9 @@ def test_the_progress_bar_is_for_terminals_only(tmp_path: Path) -> None:
 
 
 def test_bench_and_info_report(tmp_path: Path) -> None:
-    results = json.loads(superspike("bench", "--duration", "200ms", "--repeats", "3", "--json", cwd=tmp_path).stdout)
-    assert results["ratio"] > 3  # 15 and more on the machines we know
-    assert "event / clock" in superspike("bench", "--duration", "100ms", "--repeats", "1", cwd=tmp_path).stdout
+    results = json.loads(superspike("bench", "--seconds", "0.1", "--repeats", "3", "--json", cwd=tmp_path).stdout)
+    assert results["ratio"] > 10  # 25 and more on the machines we know
+    assert "event / clock" in superspike("bench", "--seconds", "0.02", "--repeats", "1", cwd=tmp_path).stdout
     assert "numba" in superspike("info", cwd=tmp_path).stdout
 
 
@@ -240,7 +240,7 @@ def test_bad_input_is_refused_with_status_2_before_anything_is_written(
     assert sorted(tmp_path.rglob("*")) == before
 
 
-@pytest.mark.parametrize("command", [["evaluate", "gone"], ["plot", "gone"], ["evaluate", "."], ["bench", "--duration", "5"]])
+@pytest.mark.parametrize("command", [["evaluate", "gone"], ["plot", "gone"], ["evaluate", "."]])
 def test_other_commands_refuse_bad_input_too(command: list[str], tmp_path: Path) -> None:
     assert "must be" in superspike(*command, cwd=tmp_path, code=2).stderr
 

@@ -1,0 +1,38 @@
+"""How precise the engines' sums are, and how long the event engine's intervals may be: the table in docs/engines.md."""
+
+import numpy as np
+
+import superspike as ss
+from superspike import event
+from superspike.scheme import pre_filter, trace_filter
+from superspike.simulation import Simulation
+
+TASK = ss.tasks.poisson(n_inputs=200, input_rate=5.0, outputs=200, target_rate=27.4, period_ms=1890.0)
+WEIGHTS = ss.Network([200, 256, 200], w0=60.0, seed=1)
+ss.train(WEIGHTS, TASK, duration_ms=40_000)  # so that every layer is alive
+
+
+def sums(engine: str, precision: str, interval: int = 0) -> list[np.ndarray]:
+    """The sums Σ e λ of one block of 500 ms."""
+    network = ss.Network([200, 256, 200], weights=WEIGHTS.weights, scheme=ss.Scheme(precision=precision))
+    simulation = Simulation(network, TASK, engine)
+    if interval:
+        filters = pre_filter(network.rule, network.scheme), trace_filter(network.rule, network.scheme)
+        simulation._event = (event.propagators(*filters, interval, network.dtype), simulation._event[1])
+    simulation.learn(True)
+    simulation.advance(5001)
+    return [m.astype(float) for m in simulation.traces["m"]]
+
+
+reference = sums("clock", "double")
+print("| engine | precision | interval (ms) | rms error, w0 | rms error, w1 |\n| --- | --- | --- | --- | --- |")
+for engine, precision, interval in [
+    ("clock", "single", 0),
+    *(("event", "single", n) for n in (50, 100, 150, 200, 300)),
+    *(("event", "double", n) for n in (100, 200, 400, 800)),
+]:
+    errors = [
+        np.sqrt(np.mean((a - b) ** 2) / np.mean(b**2)) for a, b in zip(sums(engine, precision, interval), reference, strict=True)
+    ]
+    print(f"| {engine} | {precision} | {interval / 10 or '':g} | " if interval else f"| {engine} | {precision} | – | ", end="")
+    print(" | ".join(f"{error:.1e}" for error in errors), "|")
