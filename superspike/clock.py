@@ -63,7 +63,7 @@ def advance(where: Layout, c: Constants, state: State, log: Log, feedback: Array
         for k in range(len(where.pre)):
             if plastic[k]:
                 pre, a, b = start[where.pre[k]], start[where.post[k]], start[where.post[k] + 1]
-                for row in range((where.w_start[k + 1] - where.w_start[k]) // (b - a)):
+                for row in range(where.row_start[k + 1] - where.row_start[k]):
                     i = where.w_start[k] + row * (b - a)
                     j = i + b - a
                     synapse_step(

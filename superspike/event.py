@@ -89,7 +89,7 @@ class Work(NamedTuple):
 def workspace(where: Layout, dtype: type) -> Work:
     """Arrays of the right shapes; sums zero, as at the start of an interval."""
     neurons = int(where.start[-1])
-    rows = int(sum((where.w_start[1:] - where.w_start[:-1]) // (where.start[where.post + 1] - where.start[where.post])))
+    rows = int(where.row_start[-1])
     return Work(
         sums=zeros((8, neurons), dtype),
         jump=zeros((3, neurons), dtype),
@@ -193,29 +193,28 @@ def neurons(where: Layout, c: Constants, state: State, log: Log, layer: int, t: 
 
 
 @compiled
-def bring_up_to_date(where: Layout, state: State, work: Work, k: int, row: int, first_row: int, now: int) -> None:
-    """Express one row of projection k in the frame of interval ``now``."""
+def bring_up_to_date(where: Layout, state: State, work: Work, k: int, row: int, now: int) -> None:
+    """Express one row of synapses of projection k in the frame of interval ``now``."""
     a, b = where.start[where.post[k]], where.start[where.post[k] + 1]
-    i = where.w_start[k] + row * (b - a)
+    i = where.w_start[k] + (row - where.row_start[k]) * (b - a)
     j = i + b - a
-    tag = work.tag[first_row + row]
-    u, free = work.maps[tag], work.free[tag]
-    p1, p2 = work.p[0, first_row + row], work.p[1, first_row + row]
+    u, free = work.maps[work.tag[row]], work.free[work.tag[row]]
+    p1, p2 = work.p[0, row], work.p[1, row]
     apply_map(
         state.h1[i:j], state.h2[i:j], state.m[i:j],
         u[0, a:b], u[1, a:b], u[2, a:b], u[3, a:b], u[4, a:b], u[5, a:b], u[6, a:b], u[7, a:b],
         p1, p2, free[3], free[4], free[5],
     )  # fmt: skip
-    work.p[0, first_row + row] = free[0] * p1
-    work.p[1, first_row + row] = free[1] * p1 + free[2] * p2
-    flush(work.p[:, first_row + row])
-    work.tag[first_row + row] = now
+    work.p[0, row] = free[0] * p1
+    work.p[1, row] = free[1] * p1 + free[2] * p2
+    flush(work.p[:, row])
+    work.tag[row] = now
 
 
 @compiled
 def enter_spikes(
-    where: Layout, state: State, work: Work, k: int, first_row: int, ids: Array, begin: int, end: int, d: Array, now: int
-) -> None:
+    where: Layout, state: State, work: Work, k: int, ids: Array, begin: int, end: int, d: Array, now: int
+) -> None:  # fmt: skip
     """Enter the spikes ``ids[begin:end]``, all of one step of interval ``now``, into the synapses of projection k."""
     a, b = where.start[where.post[k]], where.start[where.post[k] + 1]
     jump, x = work.jump, work.sums
@@ -224,12 +223,12 @@ def enter_spikes(
         x[0, a:b], x[1, a:b], x[2, a:b], x[3, a:b], x[4, a:b], x[5, a:b], x[6, a:b], x[7, a:b], d[0], d[1],
     )  # fmt: skip
     for s in range(begin, end):
-        row = ids[s]
-        if work.tag[first_row + row] != now:
-            bring_up_to_date(where, state, work, k, row, first_row, now)
-        work.p[0, first_row + row] += d[0]
-        work.p[1, first_row + row] += d[1]
-        i = where.w_start[k] + row * (b - a)
+        row = where.row_start[k] + ids[s]
+        if work.tag[row] != now:
+            bring_up_to_date(where, state, work, k, row, now)
+        work.p[0, row] += d[0]
+        work.p[1, row] += d[1]
+        i = where.w_start[k] + ids[s] * (b - a)
         j = i + b - a
         add_row(state.h1[i:j], state.h2[i:j], state.m[i:j], jump[0, a:b], jump[1, a:b], jump[2, a:b])
 
@@ -249,24 +248,22 @@ def errors_and_sums(
         return 0.0
     e1, e2, first = state.e1[a:b], state.e2[a:b], where.b_start[layer]
     zeta, zeta_a, zeta_sum = state.zeta[a:b], state.zeta_a[a:b], state.zeta_sum[a:b]
-    x = work.sums
+    x = work.sums  # sliced here: eight slices a step would cost as much as the sums
+    x11, x12, x21, x22 = x[0, a:b], x[1, a:b], x[2, a:b], x[3, a:b]
+    s1, s2, y1, y2 = x[4, a:b], x[5, a:b], x[6, a:b], x[7, a:b]
     decay_a = c.het_decay**c.exponent
     squared = 0.0
     for s in range(window):
         arrived = u + s - c.delay
-        first_row = 0
         for k in range(len(where.pre)):
             begin, end = ptr[where.pre[k], arrived - c.delay], ptr[where.pre[k], arrived - c.delay + 1]
             if where.post[k] == layer and plastic[k] and begin < end:
-                enter_spikes(where, state, work, k, first_row, ids, begin, end, table.spike[q + s], now)
-            first_row += (where.w_start[k + 1] - where.w_start[k]) // (
-                where.start[where.post[k] + 1] - where.start[where.post[k]]
-            )
+                enter_spikes(where, state, work, k, ids, begin, end, table.spike[q + s], now)
         layer_squared = error_step(e1, e2, c.error)
         if learns:
             sums_step(
                 state.f[(t + s - c.delay) % ring, a:b], e2,
-                x[0, a:b], x[1, a:b], x[2, a:b], x[3, a:b], x[4, a:b], x[5, a:b], x[6, a:b], x[7, a:b], table.step[q + s],
+                x11, x12, x21, x22, s1, s2, y1, y2, table.step[q + s],
             )  # fmt: skip
         if layer == out:
             squared += layer_squared
@@ -324,30 +321,23 @@ def end_interval(where: Layout, state: State, plastic: Array, end: Array, work: 
 
 @compiled
 def start_maps(where: Layout, state: State, work: Work) -> None:
-    """Tag every row with interval 0."""
-    row = 0
+    """Put every row into the frame of interval 0."""
+    work.tag[:] = 0
     for k in range(len(where.pre)):
-        pre = where.start[where.pre[k]]
-        for i in range(
-            (where.w_start[k + 1] - where.w_start[k]) // (where.start[where.post[k] + 1] - where.start[where.post[k]])
-        ):
-            work.tag[row] = 0
-            work.p[0, row], work.p[1, row] = state.p1[pre + i], state.p2[pre + i]
-            row += 1
+        pre = where.start[where.pre[k]] - where.row_start[k]
+        for row in range(where.row_start[k], where.row_start[k + 1]):
+            work.p[0, row], work.p[1, row] = state.p1[pre + row], state.p2[pre + row]
 
 
 @compiled
-def end_maps(where: Layout, state: State, plastic: Array, work: Work, now: int) -> None:
+def end_maps(where: Layout, state: State, plastic: Array, work: Work) -> None:
     """Bring every row up to date: the state becomes the clock engine's."""
-    first_row = 0
     for k in range(len(where.pre)):
-        rows = (where.w_start[k + 1] - where.w_start[k]) // (where.start[where.post[k] + 1] - where.start[where.post[k]])
         if plastic[k]:
-            for row in range(rows):
-                bring_up_to_date(where, state, work, k, row, first_row, now)
+            for row in range(where.row_start[k], where.row_start[k + 1]):
+                bring_up_to_date(where, state, work, k, row, 0)
             flush(state.h1[where.w_start[k] : where.w_start[k + 1]])
             flush(state.h2[where.w_start[k] : where.w_start[k + 1]])
-        first_row += rows
 
 
 @kernel
@@ -387,6 +377,6 @@ def advance(
             end_interval(where, state, plastic, table.end[q], work, now)
             q = 0
             if now == TAGS - 1 or u == history + steps:
-                end_maps(where, state, plastic, work, 0)
+                end_maps(where, state, plastic, work)
                 now = -1
     return squared
