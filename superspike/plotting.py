@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 # Okabe and Ito's colours, which colour-blind readers can tell apart; one meaning each in every picture.
 COLORS = {"input": "#000000", "hidden": "#009E73", "output": "#0072B2", "target": "#E69F00", "cost": "#D55E00"}
 MOST_DOTS = 20_000  # spikes drawn per panel
+FEW = 10  # units: up to here, spikes are drawn as ticks and each unit has its number
 
 
 def new_figure(width: float, height: float) -> Figure:
@@ -111,18 +112,13 @@ def raster(run: Run) -> Figure:
 def draw_rasters(figure: Any, run: Run) -> None:
     """A column per window, a row per layer from the output down."""
     layers = [name for name in run.spikes if name != "target"][::-1]
-    columns = [(0, "first period"), (-1, "last period")] if len(run.windows_ms) > 1 else [(0, "whole run")]
-    if len(columns) == 1 and run.windows_ms[0][1] >= 2 * run.task.period_ms:
-        end = run.windows_ms[0][1] // run.task.period_ms * run.task.period_ms
-        shown = [(0.0, run.task.period_ms), (end - run.task.period_ms, end)]
-        columns = [(0, "first period"), (-1, "last period")]
-    else:
-        shown = run.windows_ms
+    columns = list(
+        zip(run.periods_ms, ["first period", "last period"] if len(run.periods_ms) > 1 else ["whole run"], strict=True)
+    )
     heights = [3 if name == "output" else 2 for name in layers]
     axes = figure.subplots(len(layers), len(columns), sharex="col", sharey="row", height_ratios=heights, squeeze=False)
     n_hidden = len(run.network.sizes) - 2
-    for column, (index, title) in enumerate(columns):
-        begin, end = shown[index]
+    for column, ((begin, end), title) in enumerate(columns):
         for row, name in enumerate(layers):
             ax = axes[row, column]
             dot = (
@@ -135,6 +131,8 @@ def draw_rasters(figure: Any, run: Run) -> None:
             margin = 0.02 * run.spikes[name].n
             ax.set_ylim(-0.5 - margin, run.spikes[name].n - 0.5 + margin)
             ax.set_xlim(0, end - begin)
+            if run.spikes[name].n <= FEW:
+                ax.set_yticks(range(run.spikes[name].n))
             if column == 0:
                 ax.set_ylabel(f"{layer_title(name, n_hidden)} unit")
         axes[-1, column].set_xlabel("time (ms)")
@@ -148,7 +146,7 @@ def draw_spikes(axes: Axes, run: Run, name: str, begin: float, end: float, size:
     """One layer's spikes in a window, as dots; few units get ticks that can be seen."""
     spikes = run.spikes[name].between(begin, end)
     chosen = slice(None, None, max(1, -(-len(spikes) // MOST_DOTS)))
-    few = spikes.n <= 10
+    few = spikes.n <= FEW
     axes.plot(
         spikes.times_ms[chosen] - begin,
         spikes.ids[chosen],

@@ -65,14 +65,17 @@ class Run:
         """The network's weights: one (n_pre, n_post) array in mV per projection."""
         return self.network.weights
 
-    def window(self, index: int) -> dict[str, Spikes]:
-        """The spikes of one recorded window (0: the first, -1: the last)."""
-        return {name: spikes.between(*self.windows_ms[index]) for name, spikes in self.spikes.items()}
+    @property
+    def periods_ms(self) -> list[tuple[float, float]]:
+        """Begin and end (ms) of the first and the last whole period recorded; of all there is, if that is less than two."""
+        period, end = self.task.period_ms, self.windows_ms[-1][1]
+        last = round(end / period, 6) // 1 * period
+        return [(0.0, period), (last - period, last)] if last >= 2 * period else [(0.0, end)]
 
     def summary(self) -> dict[str, Any]:
         """The numbers of the run: cost, rates, speed, and how the last period's output meets its target within ±2 ms."""
-        last = self.window(-1)
-        matches = match(last["output"], last["target"])
+        begin, end = self.periods_ms[-1]
+        matches = match(self.spikes["output"].between(begin, end), self.spikes["target"].between(begin, end))
         return {
             "cost": self.cost,
             "cost_initial": self.cost_initial,

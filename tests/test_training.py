@@ -115,6 +115,10 @@ def test_the_first_and_last_periods_are_recorded_as_they_were(small_task: ss.Tas
     assert periods.windows_ms == [(0.0, 200.0), (2800.0, 3000.0)]
     assert everything.windows_ms == [(0.0, 3100.0)]
     assert len(everything.spikes["output"])
+    assert everything.periods_ms == periods.periods_ms == [(0.0, 200.0), (2800.0, 3000.0)]
+    assert {key: everything.summary()[key] for key in ("hits", "misses", "extra")} == {
+        key: periods.summary()[key] for key in ("hits", "misses", "extra")
+    }
     for name, spikes in periods.spikes.items():
         wanted = [everything.spikes[name].between(*window) for window in periods.windows_ms]
         np.testing.assert_array_equal(spikes.times_ms, np.concatenate([w.times_ms for w in wanted]))
