@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -10,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import tasks
+from . import __version__, tasks
 from .config import ENGINES
 from .network import Network
 from .scheme import PRECISIONS, Scheme
@@ -79,6 +80,30 @@ class Runner:
         return elapsed
 
 
+def mebibytes(simulation: Simulation) -> float:
+    """Memory of the simulation's arrays, which does not grow with the simulated time."""
+    work = simulation._event[1] if simulation.engine == "event" else ()
+    return float(sum(array.nbytes for array in (*simulation.state, *work))) / 2**20
+
+
+def machine() -> dict[str, Any]:
+    """What the figures were measured on."""
+    import platform
+
+    import llvmlite.binding
+    import numba
+
+    return {
+        "cpu": llvmlite.binding.get_host_cpu_name(),
+        "cores": os.cpu_count(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "numba": numba.__version__,
+        "superspike": __version__,
+    }
+
+
 def steps_for(runner: Runner, target_s: float) -> int:
     """How many steps take about ``target_s`` of wall-clock time (at least 10, at most 20 s of simulated time)."""
     runner.seconds(1)
@@ -108,6 +133,7 @@ def measure(runners: Sequence[Runner], repeats: int, target_s: float) -> list[di
             "real_time_factors": found,
             "ns_per_neuron_step": 1e9 * DT_S / factor / neurons,
             "synapse_steps_per_s": factor * runner.case.synapses / DT_S,
+            "memory_mib": mebibytes(runner.simulation),
             "ns_per_synapse_spike": 1e9 * n * DT_S / factor / max(1, runner.synapse_spikes),
         })  # fmt: skip
     return rows
@@ -119,7 +145,7 @@ def compare(repeats: int, target_s: float, on_compile: Callable[[Simulation], No
     for runner in runners:
         on_compile(runner.simulation)
     rows = measure(runners, repeats, target_s)
-    return {"rows": rows, "ratio": rows[0]["real_time_factor"] / rows[1]["real_time_factor"]}
+    return {"machine": machine(), "rows": rows, "ratio": rows[0]["real_time_factor"] / rows[1]["real_time_factor"]}
 
 
 def suite(repeats: int, target_s: float, on_compile: Callable[[Simulation], None] = Simulation.compile) -> dict[str, Any]:
@@ -132,7 +158,7 @@ def suite(repeats: int, target_s: float, on_compile: Callable[[Simulation], None
         for runner in runners:
             on_compile(runner.simulation)
         rows += measure(runners, repeats, target_s)
-    return {"rows": rows, "scaling": scaling(repeats, target_s)}
+    return {"machine": machine(), "rows": rows, "scaling": scaling(repeats, target_s)}
 
 
 def scaling(repeats: int, target_s: float) -> dict[str, Any]:

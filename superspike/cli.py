@@ -23,6 +23,13 @@ if TYPE_CHECKING:
     from .simulation import Simulation
     from .training import Progress
 
+BENCH_COLUMNS = {
+    "real_time_factor": "sim. s per wall s",
+    "ns_per_neuron_step": "ns per neuron-step",
+    "ns_per_synapse_spike": "ns per synapse-spike",
+    "synapse_steps_per_s": "synapse-steps per s",
+    "memory_mib": "memory (MiB)",
+}
 INTERRUPTED = 130  # the shell's exit status for Ctrl-C
 
 
@@ -164,12 +171,14 @@ def bench(suite: bool, repeats: int, seconds: float, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(results))
         return
-    click.echo("task             engine  precision  plasticity  sim. s per wall s   ns per neuron-step   synapse-steps per s")
+    click.echo(", ".join(f"{name} {value}" for name, value in results["machine"].items()))
+    click.echo(
+        f"{'task':<16} {'engine':<7} {'precision':<10} {'plasticity':<11}"
+        + "".join(f"{title:>22}" for title in BENCH_COLUMNS.values())
+    )
     for row in results["rows"]:
-        click.echo(
-            f"{row['task']:<16} {row['engine']:<7} {row['precision']:<10} {'on' if row['plasticity'] else 'off':<10} "
-            f"{row['real_time_factor']:>18.4g}   {row['ns_per_neuron_step']:>18.3g}   {row['synapse_steps_per_s']:>19.3g}"
-        )
+        words = f"{row['task']:<16} {row['engine']:<7} {row['precision']:<10} {'on' if row['plasticity'] else 'off':<11}"
+        click.echo(words + "".join(f"{row[name]:>22.3g}" for name in BENCH_COLUMNS))
     if not suite:
         click.echo(f"event / clock: {results['ratio']:.1f}")
     for name, found in results.get("scaling", {}).items():

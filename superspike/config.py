@@ -191,7 +191,8 @@ def build(table: Mapping[str, Any]) -> tuple[tasks.Task, Network, Training]:
 
     named = [TASK_KEYS[key] for key in TASK_KEYS if key in values]
     if len(named) > 1 or (named and values.get("task", named[0]) != named[0]):
-        raise ParameterError(f"task: must be one, got {', '.join(key for key in (*TASK_KEYS, 'task') if key in values)}")
+        given = " and ".join(key for key in (*TASK_KEYS, "task") if key in values)
+        raise ParameterError(f"task: must be one of text, image, target or another task, got {given}")
     kind = named[0] if named else values.get("task", "text")
     needed = {"image": "image", "file": "target"}.get(kind)
     if needed and needed not in values:

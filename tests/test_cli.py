@@ -201,7 +201,7 @@ BAD: list[tuple[list[str], str]] = [
     (["--target", "good.ras", "--target-ids-from", "1"], "line 1: id must be in 1 … …, got 0"),
     (["--target", "good.ras", "--period", "250ms"], "Task.targets: must lie before the period's end (250 ms), got a spike at 300 ms"),
     (["--target", "good.ras", "--period", "500.05ms"], "Task.period_ms: must be a whole number of steps"),
-    (["--target", "good.ras", "--text", "A"], "task: must be one, got text, target"),
+    (["--target", "good.ras", "--text", "A"], "task: must be one of text, image, target or another task, got text and target"),
     (["--task", "file"], "task: file needs a file; give --target FILE"),
     (["--input", "good.ras", "--input-rate", "5Hz"], "input_rate: has no effect"),
     (["--scale", "1/mV"], "scale: has no effect"),
