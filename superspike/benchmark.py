@@ -58,14 +58,14 @@ class Runner:
         )
         self.simulation = Simulation(Network(case.sizes, w0=50.0, scheme=Scheme(precision=precision)), task, engine)
         self.case, self.learn = case, learn
-        self.spikes = self.synapse_spikes = 0
+        self.synapse_spikes = 0
 
     def seconds(self, steps: int) -> float:
         """Wall-clock time of the next ``steps`` steps."""
         simulation = self.simulation
         simulation.learn(self.learn)
         end, elapsed = simulation.step + steps, 0.0
-        self.spikes = self.synapse_spikes = 0
+        self.synapse_spikes = 0
         while simulation.step < end:
             to_update = simulation.steps_to_update()
             n = min(to_update, end - simulation.step)
@@ -75,7 +75,6 @@ class Runner:
                 simulation.update()
             elapsed += time.perf_counter() - began
             counts = [len(simulation.spikes(log, row)[0]) for row in range(len(self.case.sizes))]
-            self.spikes += sum(counts)
             self.synapse_spikes += sum(count * fan_out for count, fan_out in zip(counts, self.case.sizes[1:], strict=False))
         return elapsed
 

@@ -30,6 +30,7 @@ BENCH_COLUMNS = {
     "synapse_steps_per_s": "synapse-steps per s",
     "memory_mib": "memory (MiB)",
 }
+QUANTITIES = {"ms": "TIME", "mV": "VOLTAGE", "Hz": "RATE", "1/mV": "1/VOLTAGE", "": "NUMBER"}
 INTERRUPTED = 130  # the shell's exit status for Ctrl-C
 
 
@@ -59,7 +60,7 @@ def train_options(command: Callable[..., None]) -> Callable[..., None]:
     for name, option in reversed(config.options().items()):
         unit, words = option.param.unit, option.words
         kind: Any = click.Choice(words) if words else str
-        metavar = None if words else {int: "INTEGER", float: unit.upper() or "NUMBER", list: "N,N,…"}.get(option.type, "TEXT")
+        metavar = None if words else {int: "INTEGER", float: QUANTITIES[unit], list: "N,N,…"}.get(option.type, "TEXT")
         if name in config.PATHS:
             metavar = "FILE"
         default = f"  [default: {option.default}]" if option.default else ""
@@ -68,7 +69,7 @@ def train_options(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
-@main.command()
+@main.command(short_help="Train a network.")
 @click.argument("config_file", required=False, metavar="[CONFIG.toml]")
 @train_options
 @click.option("--out", metavar="DIR", help="the folder of the run  [default: run-1, run-2, …]")
@@ -110,9 +111,9 @@ def train(config_file: str | None, out: str | None, force: bool, as_json: bool, 
         sys.exit(INTERRUPTED)
 
 
-@main.command()
+@main.command(short_help="Measure a trained network, plasticity off.")
 @click.argument("run_folder", metavar="RUN")
-@click.option("--duration", metavar="MS", help="measured time, after a first period that is left out  [default: ten periods]")
+@click.option("--duration", metavar="TIME", help="measured time, after a first period that is left out  [default: ten periods]")
 @click.option("--engine", type=click.Choice(config.ENGINES), default="event", show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="print a machine-readable summary")
 def evaluate(run_folder: str, duration: str | None, engine: str, as_json: bool) -> None:
@@ -136,7 +137,7 @@ def evaluate(run_folder: str, duration: str | None, engine: str, as_json: bool) 
     click.echo(f"within ±2 ms: {hits} hits, {misses} misses, {extra} extra spikes ({hits + misses} target spikes)")
 
 
-@main.command()
+@main.command(short_help="Redraw a run's pictures.")
 @click.argument("run_folder", metavar="RUN")
 @click.option("--out", metavar="DIR", help="where to draw  [default: the run's folder]")
 def plot(run_folder: str, out: str | None) -> None:
@@ -152,7 +153,7 @@ def plot(run_folder: str, out: str | None) -> None:
         click.echo(folder / name)
 
 
-@main.command()
+@main.command(short_help="Time both engines side by side.")
 @click.option(
     "--suite", is_flag=True, help="four tasks, both engines, both precisions, plasticity on and off, and scaling tables"
 )
@@ -186,7 +187,7 @@ def bench(suite: bool, repeats: int, seconds: float, as_json: bool) -> None:
         click.echo(f"event engine against {name}: {points}; exponent {found['exponent']:.2f}")
 
 
-@main.command()
+@main.command(short_help="Print versions, cache and cores.")
 def info() -> None:
     """Print versions, the kernels' cache and the number of cores."""
     import platform

@@ -88,7 +88,7 @@ def options() -> dict[str, Option]:
             defaults = cls._field_defaults  # type: ignore[attr-defined]
             default = in_words(defaults[field], param.unit) if field in defaults and defaults[field] not in ("", 0) else ""
             known = found.get(name)
-            default = default if known is None or known.default == default else ""
+            default = default if known is None or known.default == default else "depends on the task"
             found[name] = Option(param, field_type(cls, field), WORDS.get(field, ()), default)
 
     for cls in (*tasks.TARGETS.values(), *tasks.INPUTS.values()):

@@ -57,7 +57,7 @@ class SGD(NamedTuple):
     """Δw = r0 g / scale: a fixed rate (ZG18 Fig. 1). ``scale`` is the gradient that moves a weight by r0 per block."""
 
     learning_rate: Rate = 1.0
-    scale: Annotated[float, Param("1/mV", "the gradient that sgd turns into a change of r0", gt=0)] = 1e-4
+    scale: Annotated[float, Param("1/mV", "the gradient that sgd turns into a change of r0", gt=0, option="sgd-scale")] = 1e-4
 
     def step(self, g: float, v: float, block: float) -> tuple[float, float]:
         """Plain gradient descent; ``v`` is not used."""

@@ -31,7 +31,6 @@ class Layout(NamedTuple):
     w_start: Array  # (projections + 1,)
     row_start: Array  # (projections + 1,): rows of synapses, one per presynaptic neuron of each projection
     b_start: Array  # (layers + 1,): feedback matrices (n_out, padded n_l); empty but for hidden layers
-    n_out: int
 
 
 class Constants(NamedTuple):
@@ -105,7 +104,6 @@ def layout(sizes: list[int]) -> Layout:
         w_start=np.cumsum([0, *(n * width for n, width in zip(sizes[:-1], widths[1:], strict=True))]),
         row_start=np.cumsum([0, *sizes[:-1]]),
         b_start=np.cumsum([0, *(sizes[-1] * widths[k] if k in hidden else 0 for k in range(len(sizes)))]),
-        n_out=sizes[-1],
     )
 
 

@@ -204,7 +204,7 @@ BAD: list[tuple[list[str], str]] = [
     (["--target", "good.ras", "--text", "A"], "task: must be one of text, image, target or another task, got text and target"),
     (["--task", "file"], "task: file needs a file; give --target FILE"),
     (["--input", "good.ras", "--input-rate", "5Hz"], "input_rate: has no effect"),
-    (["--scale", "1/mV"], "scale: has no effect"),
+    (["--sgd-scale", "1/mV"], "sgd_scale: has no effect"),
     (["--weights", "gone.npz"], "gone.npz: must be an .npz file of weights, does not exist"),
     (["--weights", "nan.npz"], "Network.weights: must be 2 arrays (w0, w1, …), got 1"),
     (["--weights", "nan.npz", "--hidden", "0", "--inputs", "3", "--task", "regular"], "w0 must hold finite numbers"),
