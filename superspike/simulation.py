@@ -21,7 +21,7 @@ from .update import update
 
 Array = NDArray[Any]
 
-# How long the event engine's intervals are, in τ_rise: docs/engines.md has the measurements.
+# The event engine's intervals, in units of the faster of the traces' two time constants: docs/engines.md has measurements.
 INTERVAL = {"single": 2.0, "double": 4.0}
 
 
@@ -64,7 +64,8 @@ class Simulation:
         self.plastic = np.zeros(len(sizes) - 1, np.bool_)
         self.cost_scale = cost_per_squared_error(rule, scheme) / sizes[-1]
         self._method = cast(network.optimizer, dtype)
-        interval = max(1, round(INTERVAL[scheme.precision] * rule.tau_rise / scheme.dt))
+        fastest = min(trace_filter(rule, scheme)[:2])
+        interval = max(1, round(INTERVAL[scheme.precision] / -math.log(fastest)))
         self._event = (
             event.propagators(pre_filter(rule, scheme), trace_filter(rule, scheme), interval, dtype),
             event.workspace(self.where, dtype),

@@ -74,7 +74,7 @@ def test_engines_agree_on_random_networks(data: st.DataObject) -> None:
         optimizer=SGD(learning_rate=draw(st.sampled_from([0.1, 3.0]))),
         neuron=LIF(tau_ref=draw(st.sampled_from([0.0, 0.1, 5.0])), tau_mem=draw(st.sampled_from([5.0, 20.0]))),
         rule=Rule(
-            tau_rise=draw(st.sampled_from([2.0, 5.0, 10.0])), tau_decay=draw(st.sampled_from([5.0, 10.0])),
+            tau_rise=draw(st.sampled_from([0.3, 2.0, 5.0, 10.0])), tau_decay=draw(st.sampled_from([0.2, 5.0, 10.0])),
             rho=draw(st.sampled_from([0.0, 1.0])), exponent=draw(st.sampled_from([0.0, 4.0])), block=50.0,
         ),
         scheme=Scheme(
