@@ -32,7 +32,7 @@ import numpy as np
 from . import error, neuron, rule, surrogate
 from ._jit import choose_by_type, compiled, inlined, kernel
 from .filters import Filter
-from .state import WINDOW, Array, Constants, Layout, Log, State, zeros
+from .state import WINDOW, Array, Constants, Layout, Log, State, staggered, zeros
 
 choose_by_type(surrogate.derivative)
 lif_step, add_rows, find_spikes = inlined(neuron.lif_step), inlined(neuron.add_rows), compiled(neuron.find_spikes)
@@ -88,12 +88,12 @@ class Work(NamedTuple):
 
 def workspace(where: Layout, dtype: type) -> Work:
     """Arrays of the right shapes; sums zero, as at the start of an interval."""
-    neurons = int(where.start[-1])
+    neurons = staggered(int(where.start[-1]), dtype)
     rows = int(where.row_start[-1])
     return Work(
         sums=zeros((8, neurons), dtype),
-        jump=zeros((3, neurons), dtype),
-        maps=zeros((TAGS, 8, neurons), dtype),
+        jump=zeros((3, neurons), dtype, 1),
+        maps=zeros((TAGS, 8, neurons), dtype, 2),
         free=zeros((TAGS, 6), dtype),
         tag=np.zeros(rows, np.int64),
         p=zeros((2, rows), dtype),

@@ -19,6 +19,8 @@ from .neuron import LIFStep
 Array = NDArray[Any]
 
 LANES = 32  # neurons per padding unit: four 256-bit vectors in single precision, what LLVM takes at a time
+PAGE, LINE = 4096, 64  # bytes; addresses a page apart share the first-level cache's few places for them
+STAGGER = 9  # lines between arrays that are read together
 WINDOW = 20  # steps that the event engine takes with one layer before it turns to the next
 
 
@@ -85,12 +87,18 @@ def padded(n: int) -> int:
     return -(-n // LANES) * LANES
 
 
-def zeros(shape: int | tuple[int, ...], dtype: type) -> Array:
-    """Zeros whose first element lies on a 64-byte boundary."""
+def zeros(shape: int | tuple[int, ...], dtype: type, k: int = 0) -> Array:
+    """Zeros that begin on a cache line, another one within the page for each ``k``: see :func:`staggered`."""
     size = int(np.prod(shape)) * np.dtype(dtype).itemsize
-    raw = np.zeros(size + 64, np.uint8)
-    offset = -raw.ctypes.data % 64
+    raw = np.zeros(size + PAGE, np.uint8)
+    offset = (STAGGER * LINE * k - raw.ctypes.data) % PAGE
     return raw[offset : offset + size].view(dtype).reshape(shape)
+
+
+def staggered(n: int, dtype: type) -> int:
+    """``n`` or a little more, for rows that are read together: rows a page apart would all want the same few cache lines."""
+    lines = -(-n * np.dtype(dtype).itemsize // LINE)
+    return (lines + (STAGGER - lines) % 16) * LINE // np.dtype(dtype).itemsize
 
 
 def layout(sizes: list[int]) -> Layout:
@@ -112,7 +120,10 @@ def initial_state(where: Layout, ring: int, exponent: float, dtype: type) -> Sta
     n, s = int(where.start[-1]), int(where.w_start[-1])
     synapses, other = ("w", "h1", "h2", "m", "scale"), {"refractory": zeros(n, np.int32), "f": zeros((ring, n), dtype)}
     state = State(
-        **{name: other[name] if name in other else zeros(s if name in synapses else n, dtype) for name in State._fields}
+        **{
+            name: other[name] if name in other else zeros(s if name in synapses else n, dtype, k)
+            for k, name in enumerate(State._fields)
+        }
     )
     state.zeta_a[:] = 0.0**exponent
     return state
