@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from .spikes import match as match
     from .spikes import read_ras as read_ras
     from .spikes import van_rossum_distance as van_rossum_distance
+    from .spikes import van_rossum_matrix as van_rossum_matrix
     from .spikes import write_ras as write_ras
     from .surrogate import Exponential as Exponential
     from .surrogate import FastSigmoid as FastSigmoid
@@ -60,7 +61,7 @@ _HOMES = {
     "rule": ("Rule",),
     "run": ("Run",),
     "scheme": ("Scheme",),
-    "spikes": ("Spikes", "match", "read_ras", "van_rossum_distance", "write_ras"),
+    "spikes": ("Spikes", "match", "read_ras", "van_rossum_distance", "van_rossum_matrix", "write_ras"),
     "surrogate": ("Exponential", "FastSigmoid", "Gaussian", "Linear", "PiecewiseLinear", "Sigmoid"),
     "tasks": ("Task",),
     "training": ("Evaluation", "SilentNetworkWarning", "evaluate", "train"),

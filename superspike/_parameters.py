@@ -6,6 +6,7 @@ checks every value when an instance is made. Kernels receive the same tuples, ca
 
 from __future__ import annotations
 
+import importlib
 import math
 import re
 from collections.abc import Callable, Iterable
@@ -133,6 +134,16 @@ def one_of(address: str, value: str, known: Iterable[str]) -> str:
     if value not in known:
         raise ParameterError(f"{address}: must be one of {', '.join(known)}, got {value!r}")
     return value
+
+
+def extra(package: str) -> Any:
+    """The optional package ``package``, which the extra of that name installs."""
+    try:
+        return importlib.import_module(package)
+    except ModuleNotFoundError as error:
+        if error.name != package:
+            raise
+        raise ModuleNotFoundError(f"{package}: is not installed; pip install 'superspike[{package}]'", name=package) from None
 
 
 # How many of the unit on the left make one of the API's units: ms, mV, Hz, 1/mV.
