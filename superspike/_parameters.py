@@ -56,9 +56,9 @@ class Param(NamedTuple):
 
 
 def fields(cls: type) -> dict[str, Param]:
-    """The :class:`Param` of each field of a parameter class, in order."""
+    """The :class:`Param` of each field of a parameter class, in order; a plain number where a class declares none."""
     hints = get_type_hints(cls, include_extras=True)
-    return {name: hints[name].__metadata__[0] for name in cls._fields}  # type: ignore[attr-defined]
+    return {name: getattr(hints[name], "__metadata__", [Param("", "")])[0] for name in cls._fields}  # type: ignore[attr-defined]
 
 
 def field_type(cls: type, name: str) -> type:
