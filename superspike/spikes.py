@@ -59,6 +59,13 @@ class Spikes:
         end = f" up to {self.times_ms[-1]:g} ms" if len(self) else ""
         return f"<{len(self)} spikes of {self.n} units{end}>"
 
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Spikes):
+            return NotImplemented
+        return self.n == other.n and np.array_equal(self.times_ms, other.times_ms) and np.array_equal(self.ids, other.ids)
+
+    __hash__ = None  # type: ignore[assignment]
+
     def between(self, start_ms: float, stop_ms: float) -> Spikes:
         """The spikes with start_ms <= time < stop_ms, at the same times."""
         a, b = np.searchsorted(self.times_ms, [start_ms - 1e-6, stop_ms - 1e-6])

@@ -90,6 +90,11 @@ def test_impossible_spikes_are_refused(times: list[float], ids: list[int], n: in
         Spikes(times, ids, n)
 
 
+def test_spikes_are_equal_if_times_ids_and_units_are() -> None:
+    assert Spikes([2, 1], [0, 1], 2) == Spikes([1, 2], [1, 0], 2)
+    assert Spikes([1], [0], 2) not in (Spikes([1.1], [0], 2), Spikes([1], [1], 2), Spikes([1], [0], 3), [1.0])
+
+
 def test_matching_counts_hits_misses_and_extra_spikes() -> None:
     target = Spikes([10, 20, 30, 40], [0, 0, 0, 1], 2)
     output = Spikes([11, 18, 33, 40, 41.5], [0, 0, 0, 1, 1], 2)

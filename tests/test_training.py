@@ -261,6 +261,8 @@ def test_evaluation_leaves_the_network_as_it_was(small_network: ss.Network, smal
     assert all(np.array_equal(a, b) for a, b in zip(before, small_network.weights, strict=True))
     assert evaluation.duration_ms == 2000
     assert evaluation.rates_hz["input"] == pytest.approx(small_task.inputs.rate_hz(200.0))
+    second = evaluation.spikes["input"].between(200.0, 400.0)  # times count from the beginning of the measurement
+    np.testing.assert_allclose(second.times_ms - 200.0, np.floor(small_task.inputs.times_ms * 10 + 1e-6) / 10, atol=1e-9)
 
 
 def silent_cost(task: ss.Task, integration: str) -> float:
