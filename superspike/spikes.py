@@ -168,7 +168,7 @@ def read_ras(path: str | os.PathLike[str], n: int | None = None, ids_from: int =
     Parameters
     ----------
     path : path of the file
-    n : number of units; by default the largest id of the file decides
+    n : number of units; by default the largest id of the file decides. A file without a spike is read only with it.
     ids_from : the id of the first unit in the file, 0 or 1
 
     Raises
@@ -202,8 +202,8 @@ def read_ras(path: str | os.PathLike[str], n: int | None = None, ids_from: int =
             raise SpikeFileError(f"{name}, line {number}: id must be in {ids_from} … {upper}, got {unit}{remedy}")
         times.append(1000 * seconds)
         ids.append(unit - ids_from)
-    if not times:
-        raise SpikeFileError(f"{name}: must hold at least one spike, is empty")
+    if not times and n is None:
+        raise SpikeFileError(f"{name}: must hold at least one spike, is empty; or say how many silent units it means")
     return Spikes(times, ids, n if n is not None else max(ids) + 1)
 
 

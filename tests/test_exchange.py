@@ -74,7 +74,7 @@ def test_spikes_survive_the_way_to_neo_and_back(spikes: Spikes) -> None:
     assert_same(Spikes.from_neo(in_seconds), spikes, atol=1e-11)  # a division and a multiplication of at most 1e4
 
 
-@given(TRAINS.filter(len))
+@given(TRAINS)
 def test_spikes_survive_the_way_to_a_ras_file_and_back(spikes: Spikes) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "x.ras"

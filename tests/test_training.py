@@ -194,6 +194,13 @@ def test_a_run_survives_its_folder(small_network: ss.Network, small_task: ss.Tas
     assert (tmp_path / "all.png").stat().st_size > 10_000
 
 
+def test_a_run_without_a_target_spike_survives_its_folder(tmp_path: Path) -> None:
+    task = ss.Task(ss.Spikes([1.0, 40.0], [0, 1], 3), ss.Spikes([], [], 2), 100.0)
+    run = ss.train(ss.Network([3, 2], w0=300.0), task, 1000)
+    run.save(tmp_path / "run")
+    assert Run.load(tmp_path / "run").task.targets == task.targets
+
+
 @pytest.mark.parametrize("made_by_hand", [False, True])
 @pytest.mark.parametrize("given_weights", [False, True])
 def test_config_reproduces_the_run_bit_for_bit(
