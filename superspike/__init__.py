@@ -16,8 +16,12 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from . import tasks as tasks
+    from ._parameters import Param as Param
     from ._parameters import ParameterError as ParameterError
+    from ._parameters import parameters as parameters
     from .config import Training as Training
+    from .exchange import from_nir as from_nir
+    from .exchange import to_nir as to_nir
     from .feedback import NoFeedback as NoFeedback
     from .feedback import Random as Random
     from .feedback import Symmetric as Symmetric
@@ -36,6 +40,7 @@ if TYPE_CHECKING:
     from .spikes import match as match
     from .spikes import read_ras as read_ras
     from .spikes import van_rossum_distance as van_rossum_distance
+    from .spikes import van_rossum_matrix as van_rossum_matrix
     from .spikes import write_ras as write_ras
     from .surrogate import Exponential as Exponential
     from .surrogate import FastSigmoid as FastSigmoid
@@ -51,8 +56,9 @@ if TYPE_CHECKING:
 
 # Imported when they are first used: the command line answers --help without waiting for Numba.
 _HOMES = {
-    "_parameters": ("ParameterError",),
+    "_parameters": ("Param", "ParameterError", "parameters"),
     "config": ("Training",),
+    "exchange": ("from_nir", "to_nir"),
     "feedback": ("NoFeedback", "Random", "Symmetric", "Uniform"),
     "network": ("Network", "load_weights", "save_weights"),
     "neuron": ("LIF",),
@@ -60,7 +66,7 @@ _HOMES = {
     "rule": ("Rule",),
     "run": ("Run",),
     "scheme": ("Scheme",),
-    "spikes": ("Spikes", "match", "read_ras", "van_rossum_distance", "write_ras"),
+    "spikes": ("Spikes", "match", "read_ras", "van_rossum_distance", "van_rossum_matrix", "write_ras"),
     "surrogate": ("Exponential", "FastSigmoid", "Gaussian", "Linear", "PiecewiseLinear", "Sigmoid"),
     "tasks": ("Task",),
     "training": ("Evaluation", "SilentNetworkWarning", "evaluate", "train"),

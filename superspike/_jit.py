@@ -18,6 +18,7 @@ from typing import Any
 
 import numba
 from numba.core import types
+from numba.core.caching import FunctionCache
 from numba.core.compiler import CompilerBase, DefaultPassBuilder
 from numba.core.compiler_machinery import register_pass
 from numba.core.lowering import Lower
@@ -110,13 +111,41 @@ def compile_lock() -> Iterator[None]:
         yield
 
 
+def is_foreign(argument: Any) -> bool:
+    """Whether a kernel's argument type is, or holds, a parameter class from outside the package."""
+    if isinstance(argument, types.BaseNamedTuple):
+        home: str = argument.instance_class.__module__  # type: ignore[attr-defined]
+        if home.partition(".")[0] != __package__:
+            return True
+    return isinstance(argument, types.BaseTuple) and any(is_foreign(part) for part in argument.types)  # type: ignore[attr-defined]
+
+
+class OwnCache(FunctionCache):
+    """Numba's cache on disk, for the package's own parameter classes only.
+
+    Someone else's surrogate is compiled once per process. Its sources are not in the cache's key, so that an edit would go
+    unnoticed; and the cache's index names its class, so that no process could read the index without its module.
+    """
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        """What the cache holds for these argument types, or None."""
+        return None if any(map(is_foreign, sig)) else super().load_overload(sig, target_context)  # type: ignore[no-untyped-call]
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        """Keep what was compiled for these argument types."""
+        if not any(map(is_foreign, sig)):
+            super().save_overload(sig, data)  # type: ignore[no-untyped-call]
+
+
 def kernel(function: Callable[..., Any]) -> Any:
     """Compile an entry point: called from Python, cached on disk in the package's own folder."""
     settings: Any = numba.config
     before = settings.CACHE_DIR
     settings.CACHE_DIR = str(cache_folder())  # read while the cache is set up, just below
     try:
-        return numba.njit(cache=True, pipeline_class=Wide, **FLAGS)(function)
+        entry: Any = numba.njit(pipeline_class=Wide, **FLAGS)(function)
+        entry._cache = OwnCache(function)  # type: ignore[no-untyped-call]
+        return entry
     finally:
         settings.CACHE_DIR = before
 

@@ -6,6 +6,7 @@ checks every value when an instance is made. Kernels receive the same tuples, ca
 
 from __future__ import annotations
 
+import importlib
 import math
 import re
 from collections.abc import Callable, Iterable
@@ -55,9 +56,9 @@ class Param(NamedTuple):
 
 
 def fields(cls: type) -> dict[str, Param]:
-    """The :class:`Param` of each field of a parameter class, in order."""
+    """The :class:`Param` of each field of a parameter class, in order; a plain number where a class declares none."""
     hints = get_type_hints(cls, include_extras=True)
-    return {name: hints[name].__metadata__[0] for name in cls._fields}  # type: ignore[attr-defined]
+    return {name: getattr(hints[name], "__metadata__", [Param("", "")])[0] for name in cls._fields}  # type: ignore[attr-defined]
 
 
 def field_type(cls: type, name: str) -> type:
@@ -133,6 +134,16 @@ def one_of(address: str, value: str, known: Iterable[str]) -> str:
     if value not in known:
         raise ParameterError(f"{address}: must be one of {', '.join(known)}, got {value!r}")
     return value
+
+
+def extra(package: str) -> Any:
+    """The optional package ``package``, which the extra of that name installs."""
+    try:
+        return importlib.import_module(package)
+    except ModuleNotFoundError as error:
+        if error.name != package:
+            raise
+        raise ModuleNotFoundError(f"{package}: is not installed; pip install 'superspike[{package}]'", name=package) from None
 
 
 # How many of the unit on the left make one of the API's units: ms, mV, Hz, 1/mV.

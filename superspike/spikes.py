@@ -1,17 +1,21 @@
-"""Spike trains: the container, its file formats (.ras, .npz) and distances between spike trains."""
+"""Spike trains: the container, its exchange with .ras files, rasters and Neo, and distances between spike trains."""
 
 from __future__ import annotations
 
+import math
 import os
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ._parameters import Param, ParameterError
+from ._parameters import Param, ParameterError, extra
 
 Array = NDArray[Any]
+
+STEP = Param("ms", "length of a raster's time step", gt=0)
 
 
 class SpikeFileError(ParameterError):
@@ -55,6 +59,13 @@ class Spikes:
         end = f" up to {self.times_ms[-1]:g} ms" if len(self) else ""
         return f"<{len(self)} spikes of {self.n} units{end}>"
 
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Spikes):
+            return NotImplemented
+        return self.n == other.n and np.array_equal(self.times_ms, other.times_ms) and np.array_equal(self.ids, other.ids)
+
+    __hash__ = None  # type: ignore[assignment]
+
     def between(self, start_ms: float, stop_ms: float) -> Spikes:
         """The spikes with start_ms <= time < stop_ms, at the same times."""
         a, b = np.searchsorted(self.times_ms, [start_ms - 1e-6, stop_ms - 1e-6])
@@ -69,6 +80,87 @@ class Spikes:
         """Mean firing rate per unit (Hz) over ``duration_ms``."""
         return 1000 * len(self) / self.n / duration_ms
 
+    @classmethod
+    def from_raster(cls, raster: ArrayLike, dt_ms: float) -> Spikes:
+        """The spikes of a boolean raster (steps, n): True in row s is a spike at s · ``dt_ms``, the start of the step."""
+        STEP.check("Spikes.from_raster.dt_ms", dt_ms)
+        table = np.asarray(raster)
+        if table.ndim != 2 or table.shape[1] < 1 or not np.all((table == 0) | (table == 1)):
+            raise ParameterError(
+                f"Spikes.from_raster.raster: must be booleans (or 0 and 1) of the shape (steps, n), "
+                f"got {table.dtype} of the shape {table.shape}"
+            )
+        steps, ids = np.nonzero(table)
+        return cls(np.round(steps * dt_ms, 9), ids, table.shape[1])
+
+    def to_raster(self, dt_ms: float, duration_ms: float | None = None, *, merge: bool = False) -> Array:
+        """A boolean raster (steps, n), each spike in the step of ``dt_ms`` (ms) that it falls into.
+
+        Parameters
+        ----------
+        dt_ms : length of a step (ms)
+        duration_ms : length of the raster (ms); by default it ends with the last spike
+        merge : let two spikes of a unit in one step become one, instead of refusing them
+
+        Raises
+        ------
+        ParameterError : two spikes of a unit in one step, a spike beyond the duration
+        """
+        STEP.check("Spikes.to_raster.dt_ms", dt_ms)
+        steps = to_steps(self.times_ms, dt_ms)
+        end = int(steps[-1]) + 1 if len(self) else 0
+        if duration_ms is not None:
+            Param("ms", "", ge=0).check("Spikes.to_raster.duration_ms", duration_ms)
+            length = math.ceil(round(duration_ms / dt_ms, 6))
+            if end > length:
+                raise ParameterError(
+                    f"Spikes.to_raster.duration_ms: must reach beyond the last spike ({self.times_ms[-1]:g} ms), "
+                    f"got {duration_ms:g}; cut with between()"
+                )
+            end = length
+        raster = np.zeros((end, self.n), bool)
+        raster[steps, self.ids] = True
+        if not merge and raster.sum() < len(self):
+            cells, counts = np.unique(steps * self.n + self.ids, return_counts=True)
+            step, unit = divmod(int(cells[counts > 1][0]), self.n)
+            raise ParameterError(
+                f"Spikes.to_raster.dt_ms: must part all spikes of a unit, but unit {unit} spikes {counts[counts > 1][0]} times "
+                f"in the step from {step * dt_ms:g} ms, got {dt_ms:g}; lower dt_ms, or make one spike of them (merge=True)"
+            )
+        return raster
+
+    @classmethod
+    def from_neo(cls, trains: Iterable[Any], origin_ms: float = 0.0) -> Spikes:
+        """The spikes of a list of ``neo.SpikeTrain``, one per unit, in any unit of time.
+
+        Times count from ``origin_ms`` (ms, on the trains' own clock): with trains that start at 2 s, ``origin_ms=2000``
+        makes them start at 0. The end, ``t_stop``, is the trains' own: spikes here have none. Raises ParameterError for
+        a spike before the origin.
+        """
+        times = [np.asarray(train.rescale("ms").magnitude, float) - origin_ms for train in trains]
+        first = min((float(x.min()) for x in times if x.size), default=0.0)
+        if first < 0:
+            raise ParameterError(
+                f"Spikes.from_neo.origin_ms: must not lie after the first spike, got {origin_ms:g} ms and a spike at "
+                f"{origin_ms + first:g} ms; give the trains' t_start"
+            )
+        return cls(np.concatenate([[], *times]), np.repeat(np.arange(len(times)), [x.size for x in times]), len(times))
+
+    def to_neo(self, t_stop_ms: float, t_start_ms: float = 0.0) -> list[Any]:
+        """A list of ``neo.SpikeTrain`` in ms, one per unit, from ``t_start_ms`` to ``t_stop_ms`` (needs the extra ``neo``).
+
+        Raises ParameterError for a spike outside these: cut with :meth:`between` first.
+        """
+        neo = extra("neo")
+        if not t_start_ms < t_stop_ms or (len(self) and not t_start_ms <= self.times_ms[0] <= self.times_ms[-1] <= t_stop_ms):
+            span = f"{self.times_ms[0]:g} … {self.times_ms[-1]:g} ms" if len(self) else "no spike"
+            raise ParameterError(
+                f"Spikes.to_neo: t_start_ms < t_stop_ms must enclose the spikes ({span}), "
+                f"got {t_start_ms:g} and {t_stop_ms:g}; cut with between()"
+            )
+        window = {"units": "ms", "t_start": t_start_ms, "t_stop": t_stop_ms}
+        return [neo.SpikeTrain(self.train(unit), unit=unit, **window) for unit in range(self.n)]
+
 
 def read_ras(path: str | os.PathLike[str], n: int | None = None, ids_from: int = 0) -> Spikes:
     """Read a two-column text file: firing time in **seconds**, unit id. Lines that start with # and blank lines are skipped.
@@ -76,7 +168,7 @@ def read_ras(path: str | os.PathLike[str], n: int | None = None, ids_from: int =
     Parameters
     ----------
     path : path of the file
-    n : number of units; by default the largest id of the file decides
+    n : number of units; by default the largest id of the file decides. A file without a spike is read only with it.
     ids_from : the id of the first unit in the file, 0 or 1
 
     Raises
@@ -110,8 +202,8 @@ def read_ras(path: str | os.PathLike[str], n: int | None = None, ids_from: int =
             raise SpikeFileError(f"{name}, line {number}: id must be in {ids_from} … {upper}, got {unit}{remedy}")
         times.append(1000 * seconds)
         ids.append(unit - ids_from)
-    if not times:
-        raise SpikeFileError(f"{name}: must hold at least one spike, is empty")
+    if not times and n is None:
+        raise SpikeFileError(f"{name}: must hold at least one spike, is empty; or say how many silent units it means")
     return Spikes(times, ids, n if n is not None else max(ids) + 1)
 
 
@@ -161,16 +253,70 @@ def van_rossum_distance(a: Spikes, b: Spikes, tau_ms: float = 10.0, tau_rise_ms:
     """
     if a.n != b.n:
         raise ParameterError(f"van_rossum_distance: both must have the same number of units, got {a.n} and {b.n}")
-    Param("ms", "", gt=0).check("van_rossum_distance.tau_ms", tau_ms)
-    if tau_rise_ms is not None:
-        Param("ms", "", gt=0, lt=tau_ms).check("van_rossum_distance.tau_rise_ms", tau_rise_ms)
+    kernel = _kernel("van_rossum_distance", tau_ms, tau_rise_ms)
+    return np.array([_distances([a.train(unit), b.train(unit)], kernel)[0, 1] for unit in range(a.n)])
 
-    def overlap(x: Array, y: Array) -> float:  # ∫ κ(t − x) κ(t − y) dt, summed over all pairs, relative to x = y
-        gap = np.abs(x[:, None] - y[None, :])
-        if tau_rise_ms is None:
-            return float(np.exp(-gap / tau_ms).sum())
-        slow, fast = tau_ms * np.exp(-gap / tau_ms), tau_rise_ms * np.exp(-gap / tau_rise_ms)
-        return float((slow - fast).sum() / (tau_ms - tau_rise_ms))
 
-    trains = ((a.train(unit), b.train(unit)) for unit in range(a.n))
-    return np.array([overlap(x, x) + overlap(y, y) - 2 * overlap(x, y) for x, y in trains])
+def van_rossum_matrix(
+    a: Spikes | Sequence[ArrayLike],
+    b: Spikes | Sequence[ArrayLike] | None = None,
+    tau_ms: float = 10.0,
+    tau_rise_ms: float | None = None,
+) -> Array:
+    """Squared van Rossum distances between all pairs of spike trains, (len(a), len(b)); kernel and scale as above.
+
+    Exact, in (all spikes) × (all trains) operations: Houghton & Kreuz (2012).
+
+    Parameters
+    ----------
+    a, b : the units of :class:`Spikes`, or lists of arrays of times (ms); ``b`` is by default ``a``
+    tau_ms, tau_rise_ms : time constants (ms) of :func:`van_rossum_distance`
+    """
+    kernel = _kernel("van_rossum_matrix", tau_ms, tau_rise_ms)
+    rows = _trains(a)
+    if b is None:
+        return _distances(rows, kernel)
+    return _distances(rows + _trains(b), kernel)[: len(rows), len(rows) :]
+
+
+def _trains(trains: Spikes | Sequence[ArrayLike]) -> list[Array]:
+    """A list of arrays of times (ms)."""
+    if isinstance(trains, Spikes):
+        return [trains.train(unit) for unit in range(trains.n)]
+    arrays: list[Array] = [np.asarray(train, float) for train in trains]
+    for k, times in enumerate(arrays):
+        if times.ndim != 1 or not np.all(np.isfinite(times)):
+            raise ParameterError(f"van_rossum_matrix: train {k} must be an array of finite times (ms), got {times!r}")
+    return arrays
+
+
+def _kernel(address: str, tau_ms: float, tau_rise_ms: float | None) -> tuple[Array, Array]:
+    """Time constants c and weights w of the kernel's autocorrelation Σ w e^(−|t|/c), which is 1 at t = 0."""
+    Param("ms", "", gt=0).check(f"{address}.tau_ms", tau_ms)
+    if tau_rise_ms is None:
+        return np.array([tau_ms]), np.array([1.0])
+    Param("ms", "", gt=0, lt=tau_ms).check(f"{address}.tau_rise_ms", tau_rise_ms)
+    return np.array([tau_ms, tau_rise_ms]), np.array([tau_ms, -tau_rise_ms]) / (tau_ms - tau_rise_ms)
+
+
+def _distances(trains: list[Array], kernel: tuple[Array, Array]) -> Array:
+    """Squared distances between all pairs of trains.
+
+    The overlap ∫ x y of two filtered trains is a sum of the kernel's autocorrelation over all pairs of their spikes.
+    Going forward in time, a sum of exponentials per train holds all its earlier spikes: a spike meets them all at once.
+    """
+    taus, weights = kernel
+    times = np.concatenate([[], *trains])
+    owners = np.repeat(np.arange(len(trains)), [len(train) for train in trains])
+    order = np.argsort(times, kind="stable")
+    decays = np.exp(-np.diff(times[order], prepend=times[order][:1])[:, None] / taus)
+    earlier = np.zeros((len(taus), len(trains)))
+    pairs = np.zeros((len(trains), len(trains)))
+    for owner, decay in zip(owners[order], decays, strict=True):
+        earlier *= decay[:, None]
+        pairs[owner] += weights @ earlier
+        earlier[:, owner] += 1
+    overlap = pairs + pairs.T + np.diag([float(len(train)) for train in trains])
+    own = overlap.diagonal()
+    distances: Array = np.maximum(own[:, None] + own[None, :] - 2 * overlap, 0)  # equal trains differ by rounding
+    return distances

@@ -181,12 +181,16 @@ def warn_silent(layers: set[str]) -> None:
 
 
 class Evaluation(NamedTuple):
-    """What a network does with its plasticity off: mean cost (Hz), firing rates (Hz), and how its spikes meet the target's."""
+    """What a network does with its plasticity off: mean cost (Hz), firing rates (Hz), and how its spikes meet the target's.
+
+    ``spikes`` holds the :class:`Spikes` of each layer and of ``target``; times (ms) from the beginning of the measurement.
+    """
 
     cost: float
     rates_hz: dict[str, float]
     matches: Matches
     duration_ms: float
+    spikes: dict[str, Spikes]
 
 
 def evaluate(
@@ -225,7 +229,11 @@ def evaluate(
                 parts.append(simulation.spikes(log, row))
     sizes = [*network.sizes, network.sizes[-1]]
     spikes = {
-        name: Spikes(np.concatenate([s for s, _ in parts]) * dt, np.concatenate([i for _, i in parts]), n)
+        name: Spikes(
+            np.round((np.concatenate([s for s, _ in parts]) - simulation.task.period) * dt, 9),
+            np.concatenate([i for _, i in parts]),
+            n,
+        )
         for name, parts, n in zip(names, found, sizes, strict=True)
     }
     return Evaluation(
@@ -233,4 +241,5 @@ def evaluate(
         rates_hz={name: spikes[name].rate_hz(duration) for name in names[:-1]},
         matches=match(spikes["output"], spikes["target"], tolerance_ms),
         duration_ms=duration,
+        spikes=spikes,
     )

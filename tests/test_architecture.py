@@ -59,3 +59,30 @@ def test_a_read_only_home_gets_a_temporary_cache(tmp_path: Path) -> None:
     environment = os.environ | {"XDG_CACHE_HOME": str(tmp_path / "file"), "TMPDIR": str(tmp_path)}
     found = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert found.stdout.startswith(str(tmp_path / "superspike-"))
+
+
+def test_a_surrogate_from_outside_is_never_run_from_the_cache_nor_in_its_way(tmp_path: Path) -> None:
+    (tmp_path / "probe.py").write_text(
+        "import superspike.clock\n"
+        "from superspike._jit import kernel\n"
+        "from superspike.surrogate import FastSigmoid, derivative\n"
+        "@kernel\n"
+        "def f(surrogate, x):\n"
+        "    return derivative(surrogate, x)\n"
+        "assert f(FastSigmoid(), 1.0) == 0.25\n"
+    )
+    mine = "from typing import NamedTuple\nclass Mine(NamedTuple):\n    a: float\n    def derivative(self, x):\n        return {} * self.a"
+    environment = os.environ | {"XDG_CACHE_HOME": str(tmp_path / "cache")}
+
+    def run(code: str) -> None:
+        found = subprocess.run(
+            [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+        )
+        assert found.returncode == 0, found.stderr
+
+    for factor in (2, 3):  # the second time its source has changed
+        (tmp_path / "mine.py").write_text(mine.format(factor))
+        run(f"from mine import Mine; from probe import f; assert f(Mine(5.0), 1.0) == {5 * factor}")
+        run(f"{mine.format(factor)}\nfrom probe import f; assert f(Mine(5.0), 1.0) == {5 * factor}")  # in a script or a notebook
+    (tmp_path / "mine.py").unlink()
+    run("from probe import f; assert f.stats.cache_hits and not f.stats.cache_misses")

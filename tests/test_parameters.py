@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 
-from superspike import LIF, SGD, FastSigmoid, Network, ParameterError, RMaxProp, Rule, Scheme, Training, save_weights
+from superspike import (
+    LIF,
+    SGD,
+    FastSigmoid,
+    Network,
+    ParameterError,
+    RMaxProp,
+    Rule,
+    Scheme,
+    Task,
+    Training,
+    config,
+    save_weights,
+)
 from superspike._parameters import field_type, fields, quantity
 from superspike.feedback import FEEDBACKS
 from superspike.network import load_weights
@@ -153,3 +166,23 @@ def test_every_feedback_gives_a_matrix_per_hidden_layer(name: str) -> None:
     network = Network([3, 4, 5, 2], feedback=name)
     assert [b.shape for b in network.feedback_weights] == [(2, 4), (2, 5)]
     assert Network([3, 2], feedback=name).feedback_weights == []
+
+
+class Ramp(NamedTuple):
+    """What someone writes in a script: a class and a function, no declarations."""
+
+    width: float = 2.0
+
+    def derivative(self, x: float) -> float:
+        return max(0.0, 1 - abs(x) / self.width)
+
+
+def test_a_surrogate_of_ones_own_is_known_by_its_name_everywhere(monkeypatch: pytest.MonkeyPatch, small_task: Task) -> None:
+    monkeypatch.setitem(SURROGATES, "ramp", Ramp)
+    network = Network([10, 2], surrogate="ramp")
+    assert network.surrogate == Ramp()
+    table = config.table(small_task, Network([10, 2], surrogate=Ramp(3.0)), Training(), initial_weights=False)
+    assert (table["surrogate"], table["width"]) == ("ramp", 3.0)
+    assert config.build(table)[1].surrogate == Ramp(3.0)
+    with pytest.raises(ParameterError, match=r"surrogate: must be one of .*, linear, ramp, got 'rump'"):
+        Network([10, 2], surrogate="rump")

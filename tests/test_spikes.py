@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.sparse import csr_matrix
+from scipy.sparse.csgraph import maximum_bipartite_matching
 
-from superspike import ParameterError, Spikes, match, read_ras, van_rossum_distance, write_ras
+from superspike import ParameterError, Spikes, match, read_ras, van_rossum_distance, van_rossum_matrix, write_ras
 from superspike.spikes import to_steps
 
 
@@ -88,6 +90,11 @@ def test_impossible_spikes_are_refused(times: list[float], ids: list[int], n: in
         Spikes(times, ids, n)
 
 
+def test_spikes_are_equal_if_times_ids_and_units_are() -> None:
+    assert Spikes([2, 1], [0, 1], 2) == Spikes([1, 2], [1, 0], 2)
+    assert Spikes([1], [0], 2) not in (Spikes([1.1], [0], 2), Spikes([1], [1], 2), Spikes([1], [0], 3), [1.0])
+
+
 def test_matching_counts_hits_misses_and_extra_spikes() -> None:
     target = Spikes([10, 20, 30, 40], [0, 0, 0, 1], 2)
     output = Spikes([11, 18, 33, 40, 41.5], [0, 0, 0, 1, 1], 2)
@@ -97,9 +104,6 @@ def test_matching_counts_hits_misses_and_extra_spikes() -> None:
 
 @given(st.lists(st.integers(0, 60), max_size=8), st.lists(st.integers(0, 60), max_size=8))
 def test_matching_pairs_as_many_as_can_be_paired(a: list[int], b: list[int]) -> None:
-    from scipy.sparse import csr_matrix
-    from scipy.sparse.csgraph import maximum_bipartite_matching
-
     allowed = csr_matrix([[int(abs(x - y) <= 2) for y in b] for x in a] if a and b else np.zeros((1, 1), int))
     most = int((maximum_bipartite_matching(allowed) >= 0).sum())
     assert match(Spikes(a, [0] * len(a), 1), Spikes(b, [0] * len(b), 1)).hits == most
@@ -138,3 +142,49 @@ def test_van_rossum_distance_refuses_what_it_cannot_compare() -> None:
         van_rossum_distance(a, a, tau_ms=0.0)
     with pytest.raises(ParameterError, match="tau_rise_ms"):
         van_rossum_distance(a, a, tau_ms=10.0, tau_rise_ms=10.0)
+
+
+def some_trains(seed: int, n: int, spikes: int = 60) -> Spikes:
+    rng = np.random.default_rng(seed)
+    return Spikes(np.round(rng.uniform(0, 500, spikes), 1), rng.integers(0, n, spikes), n)
+
+
+def test_van_rossum_matrix_agrees_with_elephant() -> None:
+    import quantities as pq
+    from elephant.spike_train_dissimilarity import van_rossum_distance as elephant_distance
+
+    spikes = Spikes([*some_trains(1, 5).times_ms, 77.7], [*some_trains(1, 5).ids, 5], 7)  # one spike, and none at all
+    theirs = elephant_distance(spikes.to_neo(500.0), time_constant=12.0 * pq.ms)
+    np.testing.assert_allclose(van_rossum_matrix(spikes, tau_ms=12.0), theirs**2, atol=1e-11)  # sums of 60 terms near 1
+
+
+def test_van_rossum_matrix_of_double_exponentials_is_the_integral() -> None:
+    a, b = some_trains(2, 3, 20), some_trains(3, 2, 20)
+    t = np.arange(0, 800, 5e-3)
+
+    def filtered(train: np.ndarray) -> np.ndarray:
+        gaps = np.maximum(t[None, :] - train[:, None], 0)
+        return (np.exp(-gaps / 10) - np.exp(-gaps / 4)).sum(0)
+
+    one = np.trapezoid(filtered(np.zeros(1)) ** 2, t)
+    integrals = [[np.trapezoid((filtered(a.train(i)) - filtered(b.train(j))) ** 2, t) / one for j in range(2)] for i in range(3)]
+    np.testing.assert_allclose(van_rossum_matrix(a, b, 10.0, 4.0), integrals, rtol=1e-6)  # trapezoids of 5 µs
+
+
+@pytest.mark.parametrize("rise", [None, 3.0])
+def test_van_rossum_matrix_is_the_distance_of_every_pair(rise: float | None) -> None:
+    a, b = some_trains(4, 4), some_trains(5, 4)
+    matrix = van_rossum_matrix(a, b, 10.0, rise)
+    np.testing.assert_allclose(matrix.diagonal(), van_rossum_distance(a, b, 10.0, rise), atol=1e-12)  # order of summation
+    np.testing.assert_allclose(matrix, van_rossum_matrix(b, a, 10.0, rise).T, atol=1e-12)
+    np.testing.assert_array_equal(matrix, van_rossum_matrix([a.train(i)[::-1] for i in range(4)], b, 10.0, rise))
+    assert np.all(van_rossum_matrix(a, None, 10.0, rise).diagonal() == 0)
+    assert van_rossum_matrix(a, a, 10.0, rise).diagonal().max() < 1e-11  # 30 terms near 1 in two orders
+    assert van_rossum_matrix([[5.0]], [[]], 10.0, rise) == pytest.approx(1.0, rel=1e-15)
+
+
+def test_van_rossum_matrix_refuses_what_is_no_train() -> None:
+    with pytest.raises(ParameterError, match="train 1 must be an array of finite times"):
+        van_rossum_matrix([[1.0], [np.nan]])
+    with pytest.raises(ParameterError, match=r"van_rossum_matrix\.tau_rise_ms"):
+        van_rossum_matrix([[1.0]], tau_ms=5.0, tau_rise_ms=6.0)

@@ -194,6 +194,13 @@ def test_a_run_survives_its_folder(small_network: ss.Network, small_task: ss.Tas
     assert (tmp_path / "all.png").stat().st_size > 10_000
 
 
+def test_a_run_without_a_target_spike_survives_its_folder(tmp_path: Path) -> None:
+    task = ss.Task(ss.Spikes([1.0, 40.0], [0, 1], 3), ss.Spikes([], [], 2), 100.0)
+    run = ss.train(ss.Network([3, 2], w0=300.0), task, 1000)
+    run.save(tmp_path / "run")
+    assert Run.load(tmp_path / "run").task.targets == task.targets
+
+
 @pytest.mark.parametrize("made_by_hand", [False, True])
 @pytest.mark.parametrize("given_weights", [False, True])
 def test_config_reproduces_the_run_bit_for_bit(
@@ -261,6 +268,8 @@ def test_evaluation_leaves_the_network_as_it_was(small_network: ss.Network, smal
     assert all(np.array_equal(a, b) for a, b in zip(before, small_network.weights, strict=True))
     assert evaluation.duration_ms == 2000
     assert evaluation.rates_hz["input"] == pytest.approx(small_task.inputs.rate_hz(200.0))
+    second = evaluation.spikes["input"].between(200.0, 400.0)  # times count from the beginning of the measurement
+    np.testing.assert_allclose(second.times_ms - 200.0, np.floor(small_task.inputs.times_ms * 10 + 1e-6) / 10, atol=1e-9)
 
 
 def silent_cost(task: ss.Task, integration: str) -> float:

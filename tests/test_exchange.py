@@ -1,0 +1,324 @@
+"""Spike trains and networks survive the way to other programs and back."""
+
+from __future__ import annotations
+
+import itertools
+import sys
+import tempfile
+import warnings
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from superspike import (
+    LIF,
+    Network,
+    ParameterError,
+    RMaxProp,
+    Rule,
+    Scheme,
+    Spikes,
+    Task,
+    from_nir,
+    read_ras,
+    to_nir,
+    write_ras,
+)
+from superspike.feedback import FEEDBACKS
+from superspike.optimizer import OPTIMIZERS
+from superspike.simulation import Simulation
+from superspike.state import padded
+from superspike.surrogate import SURROGATES
+
+needs_neo = pytest.mark.skipif(find_spec("neo") is None, reason="needs the extra neo")
+needs_nir = pytest.mark.skipif(find_spec("nir") is None, reason="needs the extra nir")
+STEPS = st.sampled_from([0.05, 0.1, 0.125, 1 / 3, 1.0, 2.5])
+TRAINS = st.integers(1, 5).flatmap(
+    lambda n: st.lists(st.tuples(st.floats(0, 1e4), st.integers(0, n - 1)), max_size=30).map(
+        lambda spikes: Spikes([t for t, _ in spikes], [i for _, i in spikes], n)
+    )
+)
+
+
+def assert_same(a: Spikes, b: Spikes, atol: float = 0.0) -> None:
+    assert (a.n, len(a)) == (b.n, len(b))
+    for unit in range(a.n):  # spikes closer than ``atol`` may change places between units
+        np.testing.assert_allclose(a.train(unit), b.train(unit), rtol=0, atol=atol)
+
+
+@given(st.integers(1, 6).flatmap(lambda n: arrays(bool, st.tuples(st.integers(0, 40), st.just(n)))), STEPS)
+def test_a_raster_survives_the_way_to_spikes_and_back(raster: np.ndarray, dt: float) -> None:
+    spikes = Spikes.from_raster(raster, dt)
+    assert len(spikes) == raster.sum()
+    np.testing.assert_array_equal(spikes.to_raster(dt, len(raster) * dt), raster)
+    assert_same(Spikes.from_raster(spikes.to_raster(dt), dt), spikes)
+
+
+@given(TRAINS)
+def test_arrays_of_times_and_ids_are_the_spikes(spikes: Spikes) -> None:
+    assert_same(Spikes(spikes.times_ms[::-1], spikes.ids[::-1], spikes.n), spikes)
+
+
+@needs_neo
+@settings(deadline=None)  # the first case waits for the import of neo
+@given(TRAINS)
+def test_spikes_survive_the_way_to_neo_and_back(spikes: Spikes) -> None:
+    assert_same(Spikes.from_neo(spikes.to_neo(1e4)), spikes)
+    in_seconds = [train.rescale("s") for train in spikes.to_neo(1e4)]
+    assert_same(Spikes.from_neo(in_seconds), spikes, atol=1e-11)  # a division and a multiplication of at most 1e4
+
+
+@given(TRAINS)
+def test_spikes_survive_the_way_to_a_ras_file_and_back(spikes: Spikes) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "x.ras"
+        write_ras(path, spikes)
+        again = read_ras(path, spikes.n)
+    assert_same(again, spikes, atol=1e-6)  # the file counts nanoseconds
+
+
+def test_two_spikes_in_one_bin_are_refused_or_merged_on_demand() -> None:
+    spikes = Spikes([3.1, 3.9, 3.2], [1, 1, 0], 2)
+    with pytest.raises(
+        ParameterError, match=r"to_raster\.dt_ms: .* unit 1 spikes 2 times in the step from 3 ms, got 1; lower dt_ms, or"
+    ):
+        spikes.to_raster(1.0)
+    assert spikes.to_raster(1.0, merge=True).tolist() == [[False, False]] * 3 + [[True, True]]
+    assert spikes.to_raster(0.5).sum() == 3
+
+
+def test_impossible_rasters_are_refused() -> None:
+    for raster in (np.zeros(3), np.zeros((3, 0)), [[2, 0]], [[np.nan]]):
+        with pytest.raises(ParameterError, match=r"from_raster\.raster: must be booleans"):
+            Spikes.from_raster(raster, 1.0)
+    with pytest.raises(ParameterError, match=r"from_raster\.dt_ms"):
+        Spikes.from_raster([[True]], 0.0)
+    with pytest.raises(ParameterError, match=r"duration_ms: must reach beyond the last spike \(10 ms\), got 10"):
+        Spikes([10.0], [0], 1).to_raster(1.0, 10.0)
+
+
+@needs_neo
+def test_neo_trains_keep_their_window_and_begin_where_one_says() -> None:
+    import neo
+
+    trains = [neo.SpikeTrain([2.5, 2.25], units="s", t_start=2.0, t_stop=4.0), neo.SpikeTrain([], units="ms", t_stop=1.0)]
+    assert_same(Spikes.from_neo(trains), Spikes([2250.0, 2500.0], [0, 0], 2))
+    assert_same(Spikes.from_neo(trains, origin_ms=2000.0), Spikes([250.0, 500.0], [0, 0], 2))
+    with pytest.raises(
+        ParameterError, match=r"origin_ms: must not lie after the first spike, got 2300 ms and a spike at 2250 ms"
+    ):
+        Spikes.from_neo(trains, origin_ms=2300.0)
+    early = [neo.SpikeTrain([-20.0], units="ms", t_start=-100.0, t_stop=0.0)]
+    assert Spikes.from_neo(early, origin_ms=-100.0).times_ms.tolist() == [80.0]
+    written = Spikes([5.0, 7.0], [1, 1], 2).to_neo(9.0, 4.0)
+    assert [float(x) for train in written for x in (train.t_start, train.t_stop)] == [4.0, 9.0] * 2
+    assert [len(train) for train in written] == [0, 2]
+    for window in ((6.0,), (9.0, 6.0), (4.0, 9.0)):
+        with pytest.raises(ParameterError, match=r"to_neo: t_start_ms < t_stop_ms must enclose the spikes \(5 … 7 ms\)"):
+            Spikes([5.0, 7.0], [1, 1], 2).to_neo(*window)
+
+
+@pytest.mark.parametrize("package", ["neo", "nir"])
+def test_a_missing_package_is_named_with_its_extra(package: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from superspike._parameters import extra
+
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(ModuleNotFoundError, match=rf"{package}: is not installed; pip install 'superspike\[{package}\]'"):
+        extra(package)
+
+
+def quiet_nir(network: Network, **options: Any) -> Any:
+    """The network's graph, without the warning of its refractory period."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "LIF.tau_ref: NIR has no refractory period")
+        return to_nir(network, **options)
+
+
+LIFS = st.builds(
+    lambda tau_mem, tau_syn, tau_ref, rest, gap: LIF(tau_mem / 8, tau_syn / 8, tau_ref / 10, rest / 4 + gap / 4, rest / 4),
+    st.integers(8, 400), st.integers(8, 400), st.integers(0, 100), st.integers(-400, 400), st.integers(1, 100),
+)  # fmt: skip
+NETWORKS = st.builds(
+    Network,
+    st.lists(st.integers(1, 5), min_size=2, max_size=4),
+    neuron=LIFS,
+    scheme=st.builds(
+        lambda delay, *words: Scheme(0.1, delay / 10, *words),
+        st.integers(0, 30), st.sampled_from(["euler", "exact"]), st.sampled_from(["single", "double"]),
+    ),
+    rule=st.builds(lambda tau, rho, w_max: Rule(tau, rho=rho, w_max=w_max), st.floats(1, 20), st.floats(0, 2), st.floats(1, 200)),
+    feedback=st.sampled_from(list(FEEDBACKS)),
+    surrogate=st.sampled_from([*SURROGATES, *(cls(0.3) for cls in SURROGATES.values())]),
+    optimizer=st.sampled_from([*OPTIMIZERS, RMaxProp(learning_rate=0.7)]),
+    w0=st.floats(0, 300),
+    seed=st.integers(0, 1000),
+)  # fmt: skip
+
+
+@needs_nir
+@settings(deadline=None, max_examples=40)  # 0.1 s each
+@given(NETWORKS, st.sampled_from([None, 0.1]))
+def test_a_network_survives_the_way_to_a_nir_file_and_back(network: Network, pulse: float | None) -> None:
+    import nir
+
+    with tempfile.TemporaryDirectory() as folder:
+        nir.write(f"{folder}/net.nir", quiet_nir(network, pulse_ms=pulse))
+        again = from_nir(nir.read(f"{folder}/net.nir"))
+    for ours, theirs in zip(
+        [*network.weights, *network.feedback_weights], [*again.weights, *again.feedback_weights], strict=True
+    ):
+        np.testing.assert_allclose(ours, theirs, rtol=0 if pulse is None else 1e-6)  # w_in rounds; single precision
+        assert ours.dtype == theirs.dtype
+    for name in ("sizes", "neuron", "rule", "scheme", "feedback", "surrogate", "optimizer", "w0", "seed"):
+        assert getattr(again, name) == getattr(network, name)
+
+
+def nir_simulation(graph: Any, inputs: np.ndarray, dt: float, pulses: bool = False) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Integrate a chain as NIR defines it (fourth-order Runge-Kutta, steps of ``dt`` in s); spikes and voltages by layer.
+
+    ``inputs`` (steps, n). A spike is a Dirac pulse at the end of its step, or lasts all of the next step with height 1.
+    """
+    following = dict(graph.edges)
+    name, signal = following["input"], inputs.astype(float)
+    spikes, voltages = [], []
+    while name != "output":
+        node, kind = graph.nodes[name], type(graph.nodes[name]).__name__
+        if kind == "Delay":
+            steps = round(node.delay[0] / dt)
+            signal = np.vstack([np.zeros((steps, signal.shape[1])), signal])[: len(signal)]
+        elif kind == "Linear":
+            signal = signal @ node.weight.T
+        else:
+            v, current = node.v_leak.copy(), np.zeros_like(node.v_leak)
+            fired, v_trace = np.zeros((len(signal), len(v)), bool), np.zeros((len(signal), len(v)))
+            for t in range(len(signal)):
+                height = signal[t - 1] if pulses and t else 0.0
+
+                def slope(v: np.ndarray, i: np.ndarray, s: Any = height, node: Any = node) -> tuple[np.ndarray, np.ndarray]:
+                    return (node.v_leak - v + node.r * i) / node.tau_mem, (-i + node.w_in * s) / node.tau_syn
+
+                a = slope(v, current)
+                b = slope(v + dt / 2 * a[0], current + dt / 2 * a[1])
+                c = slope(v + dt / 2 * b[0], current + dt / 2 * b[1])
+                d = slope(v + dt * c[0], current + dt * c[1])
+                v = v + dt / 6 * (a[0] + 2 * b[0] + 2 * c[0] + d[0])
+                current = current + dt / 6 * (a[1] + 2 * b[1] + 2 * c[1] + d[1])
+                fired[t] = v > node.v_threshold
+                v = np.where(fired[t], node.v_reset, v)
+                v_trace[t] = v
+                if not pulses:
+                    current = current + node.w_in * signal[t] / node.tau_syn  # ∫ δ = 1
+            spikes.append(fired)
+            voltages.append(v_trace)
+            signal = fired.astype(float)
+        name = following[name]
+    return spikes, voltages
+
+
+@needs_nir
+@pytest.mark.parametrize("delay", [0.0, 0.8])
+def test_the_graph_integrated_as_nir_says_gives_our_psps_and_spikes(delay: float) -> None:
+    raster = np.random.default_rng(4).random((3000, 8)) < 0.006
+    task = Task(Spikes.from_raster(raster, 0.1), Spikes([], [], 3), 300.0)
+    lif = LIF(tau_mem=12.0, tau_syn=4.0, tau_ref=0.0, v_threshold=-52.0, v_rest=-61.0)
+    network = Network(
+        [8, 6, 4, 3], neuron=lif, w0=60.0, seed=3, scheme=Scheme(delay=delay, integration="exact", precision="double")
+    )
+    graph = to_nir(network)  # no warning without refractoriness
+    spikes, voltages = nir_simulation(graph, raster, 1e-4)
+    simulation = Simulation(network, task, "clock")
+    v = []
+    for _ in range(3000):
+        _, log = simulation.advance(1)
+        v.append(simulation.state.v.copy())
+        for layer, fired in enumerate(spikes, 1):
+            assert simulation.spikes(log, layer)[1].tolist() == np.flatnonzero(fired[simulation.step - 1]).tolist()
+    begin = padded(8)
+    for n, theirs in zip(network.sizes[1:], voltages, strict=True):
+        np.testing.assert_allclose(np.array(v)[:, begin : begin + n], theirs, atol=1e-6)  # Runge-Kutta: (dt/τ)^4 of 10 mV
+        begin += padded(n)
+    assert min(fired.sum() for fired in spikes) > 5
+
+
+@needs_nir
+def test_spikes_that_fill_a_step_bring_as_much_charge_as_dirac_pulses() -> None:
+    network = Network([1, 1], weights=[[[20.0]]], neuron=LIF(tau_ref=0.0), scheme=Scheme(delay=0.0))
+    inputs = np.zeros((2000, 1))
+    inputs[0] = 1
+    (dirac,), (pulse,) = (
+        nir_simulation(to_nir(network, pulse_ms=ms), inputs, 1e-4, pulses=ms is not None)[1] for ms in (None, 0.1)
+    )
+    assert pulse.sum() * 0.1 == pytest.approx(20.0 * 5.0, rel=1e-6)  # ∫ v dt = w τ_syn; 200 ms leave e^−20
+    assert np.abs(pulse - dirac).max() == pytest.approx(0, abs=0.1)  # half a step late: at most 0.05 ms of 20 mV / 10 ms
+
+
+@needs_nir
+def test_a_refractory_period_is_warned_of_and_kept() -> None:
+    network = Network([3, 2], neuron=LIF(tau_ref=2.0))
+    with pytest.warns(UserWarning, match=r"LIF\.tau_ref: NIR has no refractory period; 2 ms are kept as metadata"):
+        graph = to_nir(network)
+    assert from_nir(graph).neuron.tau_ref == 2.0
+    graph.metadata.clear()
+    assert from_nir(graph).neuron == LIF(tau_ref=0.0, v_threshold=10.0, v_rest=0.0)  # what the graph itself says
+
+
+@needs_nir
+def test_a_graph_of_another_program_becomes_a_network() -> None:
+    import nir
+
+    graph = nir.NIRGraph.from_list(
+        nir.Affine(weight=np.array([[1.0, -2.0, 0.5], [0.0, 3.0, 1.0]], np.float32), bias=np.zeros(2)),
+        nir.CubaLIF(
+            tau_mem=np.full(2, 0.02), tau_syn=np.full(2, 0.01), r=np.array([2.0, 4.0]),
+            v_leak=np.zeros(2), v_threshold=np.ones(2), w_in=np.full(2, 10.0),
+        ),
+    )  # fmt: skip
+    network = from_nir(graph, pulse_ms=1.0, rule=Rule(w_max=50.0), scheme=Scheme(dt=0.5, delay=1.0), feedback="random")
+    np.testing.assert_allclose(network.weights[0], np.array([[2.0, 0.0], [-4.0, 12.0], [1.0, 4.0]]), rtol=1e-6)  # single
+    assert network.neuron == LIF(20.0, 10.0, 0.0, 1.0, 0.0)
+    assert network.scheme == Scheme(dt=0.5, delay=1.0)
+    with pytest.raises(ParameterError, match=r"w0 must lie within ±Rule\.w_max \(100 mV\), got 12000 mV; raise w_max"):
+        from_nir(graph)
+
+
+@needs_nir
+def test_graphs_that_are_no_such_network_are_refused() -> None:
+    import nir
+
+    def cuba(n: int, **other: Any) -> Any:
+        values = dict.fromkeys(("tau_mem", "tau_syn", "r", "v_threshold"), 0.01) | {"v_leak": 0.0, "v_reset": 0.0} | other
+        return nir.CubaLIF(**{name: np.broadcast_to(value, n).astype(float) for name, value in values.items()})
+
+    def linear(n_pre: int, n_post: int) -> Any:
+        return nir.Linear(weight=np.ones((n_post, n_pre)))
+
+    for nodes, message in (
+        (
+            [linear(2, 2), cuba(2, tau_mem=[0.01, 0.02])],
+            r"'cubalif': tau_mem must be the same for all neurons, got 0\.01 … 0\.02",
+        ),
+        ([linear(2, 2), cuba(2, v_reset=-1.0)], r"'cubalif': v_reset must be v_leak, .*; got -1"),
+        ([nir.Affine(weight=np.ones((2, 2)), bias=np.ones(2)), cuba(2)], "must have no bias"),
+        ([linear(2, 2), cuba(2), linear(2, 2), cuba(2, tau_syn=0.02)], "all layers must have the same parameters"),
+        ([nir.Delay(np.full(2, 0.001)), linear(2, 2), cuba(2), linear(2, 2), cuba(2)], "must have the same delay"),
+        (
+            [linear(2, 2), nir.LIF(*(np.ones(2),) * 4)],
+            r"'lif': must be Delay, Linear or Affine, or CubaLIF, in this order, got LIF",
+        ),
+        ([linear(2, 2)], "must end with a CubaLIF layer"),
+        ([linear(2, 2), cuba(2), nir.Delay(np.full(2, 0.001))], "must end with a CubaLIF layer"),
+    ):
+        with pytest.raises(ParameterError, match=message):
+            from_nir(nir.NIRGraph.from_list(*nodes))
+    nodes = {"input": nir.Input(np.array([2])), "w": linear(2, 2), "lif": cuba(2), "output": nir.Output(np.array([2]))}
+    recurrent = nir.NIRGraph({**nodes, "back": linear(2, 2)}, [*itertools.pairwise(nodes), ("lif", "back"), ("back", "lif")])
+    with pytest.raises(ParameterError, match="must be one chain from Input to Output, got 5 nodes"):
+        from_nir(recurrent)
+    with pytest.raises(ParameterError, match=r"from_nir\.pulse_ms: must be > 0 ms, got 0"):
+        from_nir(recurrent, pulse_ms=0)
