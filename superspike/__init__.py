@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from .surrogate import Linear as Linear
     from .surrogate import PiecewiseLinear as PiecewiseLinear
     from .surrogate import Sigmoid as Sigmoid
+    from .parallel import sweep as sweep
     from .tasks import Task as Task
     from .training import Evaluation as Evaluation
     from .training import SilentNetworkWarning as SilentNetworkWarning
@@ -68,6 +69,7 @@ _HOMES = {
     "scheme": ("Scheme",),
     "spikes": ("Spikes", "match", "read_ras", "van_rossum_distance", "van_rossum_matrix", "write_ras"),
     "surrogate": ("Exponential", "FastSigmoid", "Gaussian", "Linear", "PiecewiseLinear", "Sigmoid"),
+    "parallel": ("sweep",),
     "tasks": ("Task",),
     "training": ("Evaluation", "SilentNetworkWarning", "evaluate", "train"),
 }

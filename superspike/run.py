@@ -93,7 +93,7 @@ class Run:
         """Draw the learning curve and the rasters before and after into one picture."""
         plotting.save(plotting.overview(self), path)
 
-    def save(self, folder: str | os.PathLike[str], force: bool = False) -> None:
+    def save(self, folder: str | os.PathLike[str], force: bool = False, *, pictures: bool = True) -> None:
         """Write the run's folder: config.toml, metrics.csv, weights.npz, spikes.npz, summary.json, learning.png, raster.png.
 
         The folder appears whole or not at all; one that is not empty is replaced only with ``force``.
@@ -111,8 +111,9 @@ class Run:
             save_weights(new / "weights.npz", self.network)
             save_spikes(new / "spikes.npz", self.spikes, self.windows_ms)
             (new / "summary.json").write_text(json.dumps(self.summary(), indent=2) + "\n", encoding="utf-8")
-            plotting.save(plotting.learning(self), new / "learning.png")
-            plotting.save(plotting.raster(self), new / "raster.png")
+            if pictures:
+                plotting.save(plotting.learning(self), new / "learning.png")
+                plotting.save(plotting.raster(self), new / "raster.png")
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str]) -> Run:

@@ -1,0 +1,78 @@
+"""Figure 7: what a hidden layer buys, by feedback and width, on the 100-output pattern of figure 6.
+
+Symmetric feedback beats no hidden layer, which beats random feedback; the regulariser helps random feedback; wider is
+better; f = 1 (linear) degrades. Three seeds a point (the paper does not say how many).
+"""
+
+import numpy as np
+from common import COLORS, CONDITIONS, WIDTH, command_line, draw_curves, new_figure, panel, run_script
+
+HIDDEN = ("symmetric", "random", "random + regulariser", "symmetric, linear")
+
+
+def draw(figure):
+    """Final cost over the number of hidden units, and learning curves at the largest."""
+    seeds, seconds = figure.size(3, 1), figure.size(1000, 60)
+    widths = figure.size([8, 16, 32, 64, 128, 256], [32, 128])
+    base = figure.auryn() | {"duration": f"{seconds}s"}
+    keys = [("no hidden layer", 0)] + [(name, n) for name in HIDDEN for n in widths]
+    tables = [base | {"hidden": [n]} | CONDITIONS[name][0] | {"seed": seed} for name, n in keys for seed in range(1, seeds + 1)]
+    runs = figure.runs(tables)
+    found = {key: runs[k * seeds : (k + 1) * seeds] for k, key in enumerate(keys)}
+    cost = {key: np.array([run.cost for run in of_key]) for key, of_key in found.items()}
+
+    picture = new_figure(WIDTH, 2.9)
+    left, right = picture.subplots(1, 2)
+    flat = cost["no hidden layer", 0]
+    left.axhline(flat.mean(), color=COLORS["no hidden layer"], ls="--", label="no hidden layer")
+    for name in HIDDEN:
+        values = [cost[name, n] for n in widths]
+        left.plot(widths, [v.mean() for v in values], "o-", ms=4, color=COLORS[name], label=name)
+        for n, v in zip(widths, values, strict=True):
+            left.plot([n] * len(v), v, ".", ms=2, color=COLORS[name])
+        draw_curves(right, found[name, widths[-1]], name, COLORS[name])
+    draw_curves(right, found["no hidden layer", 0], "no hidden layer", COLORS["no hidden layer"], ls="--")
+    left.set(xscale="log", yscale="log", xlabel="hidden units", ylabel="final cost (Hz)")
+    left.set_xticks(widths, [str(n) for n in widths])
+    left.minorticks_off()
+    right.set_title(f"{widths[-1]} hidden units", fontsize=8)
+    picture.legend(*left.get_legend_handles_labels(), loc="outside upper center", ncols=5, columnspacing=1, handlelength=1.5)
+    panel(left, "a")
+    panel(right, "b")
+
+    def means(name):
+        return {n: cost[name, n].mean() for n in widths}
+
+    def words(values):
+        return ", ".join(f"{n}: {v:.1f}" for n, v in values.items())
+
+    symmetric, random, helped, linear = (means(name) for name in HIDDEN)
+    large = [n for n in widths if n >= 32]
+    figure.claim(
+        "random feedback is worse than no hidden layer, at every size",
+        "worse than no hidden layer",
+        f"none {flat.mean():.1f} Hz; random {words(random)}",
+        all(random[n] > flat.mean() for n in widths),
+    )
+    figure.claim(
+        "symmetric feedback beats no hidden layer (32 units and more)",
+        "symmetric beats none",
+        f"none {flat.mean():.1f} Hz; symmetric {words(symmetric)}",
+        all(symmetric[n] < flat.mean() for n in large),
+    )
+    figure.claim(
+        "the regulariser helps random feedback but does not close the gap to symmetric",
+        "helps, does not close the gap",
+        words(helped),
+        all(symmetric[n] < helped[n] < random[n] for n in large),
+    )
+    figure.claim("wider is better with symmetric feedback", "wider is better", words(symmetric), symmetric[widths[-1]] < symmetric[widths[0]])
+    figure.claim(
+        "f = 1 degrades learning (32 units and more)", "linear degrades", words(linear), all(linear[n] > symmetric[n] for n in large)
+    )
+    figure.finish(picture)
+
+
+main = run_script(draw, "fig7_hidden_sizes")
+if __name__ == "__main__":
+    command_line(main)
