@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from .optimizer import SGD as SGD
     from .optimizer import RMaxProp as RMaxProp
     from .optimizer import RMSprop as RMSprop
+    from .plasticity import SuperSpike as SuperSpike
     from .rule import Rule as Rule
     from .run import Run as Run
     from .scheme import Scheme as Scheme
@@ -44,6 +45,8 @@ if TYPE_CHECKING:
     from .surrogate import PiecewiseLinear as PiecewiseLinear
     from .surrogate import Sigmoid as Sigmoid
     from .tasks import Task as Task
+    from .third_factor import Feedback as Feedback
+    from .third_factor import VanRossumError as VanRossumError
     from .training import Evaluation as Evaluation
     from .training import SilentNetworkWarning as SilentNetworkWarning
     from .training import evaluate as evaluate
@@ -57,12 +60,14 @@ _HOMES = {
     "network": ("Network", "load_weights", "save_weights"),
     "neuron": ("LIF",),
     "optimizer": ("SGD", "RMSprop", "RMaxProp"),
+    "plasticity": ("SuperSpike",),
     "rule": ("Rule",),
     "run": ("Run",),
     "scheme": ("Scheme",),
     "spikes": ("Spikes", "match", "read_ras", "van_rossum_distance", "write_ras"),
     "surrogate": ("Exponential", "FastSigmoid", "Gaussian", "Linear", "PiecewiseLinear", "Sigmoid"),
     "tasks": ("Task",),
+    "third_factor": ("Feedback", "VanRossumError"),
     "training": ("Evaluation", "SilentNetworkWarning", "evaluate", "train"),
 }
 _NAMES = {name: home for home, names in _HOMES.items() for name in names}
