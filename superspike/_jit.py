@@ -129,7 +129,7 @@ def bound(function: Any, *arguments: Any) -> Callable[..., Any]:
     """
     if not hasattr(function, "get_overload"):  # NUMBA_DISABLE_JIT
         return function  # type: ignore[no-any-return]
-    signature = tuple(numba.typeof(argument) for argument in arguments)
+    signature = tuple(numba.typeof(argument) for argument in arguments)  # type: ignore[no-untyped-call]
     with compile_lock():
         function.compile(signature)
     return function.get_overload(signature)  # type: ignore[no-any-return]

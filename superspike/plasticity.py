@@ -100,9 +100,7 @@ def start_interval(t: Traces, table: Propagators, now: int) -> None:
 def bring_up_to_date(t: Traces, j: int, now: int) -> None:
     """Express row j of the synapses in the frame of interval ``now``."""
     u, free, p1, p2 = t.maps[t.tag[j]], t.free[t.tag[j]], t.p[0, j], t.p[1, j]
-    apply_map(
-        t.h1[j], t.h2[j], t.m[j], u[0], u[1], u[2], u[3], u[4], u[5], u[6], u[7], p1, p2, free[3], free[4], free[5]
-    )
+    apply_map(t.h1[j], t.h2[j], t.m[j], u[0], u[1], u[2], u[3], u[4], u[5], u[6], u[7], p1, p2, free[3], free[4], free[5])
     t.p[0, j] = free[0] * p1
     t.p[1, j] = free[1] * p1 + free[2] * p2
     flush(t.p[:, j])
@@ -129,9 +127,7 @@ def end_interval(t: Traces, table: Propagators) -> None:
     x, g, end = t.sums, t.free, table.end[t.counters[Q]]
     for tag in range(t.counters[NOW] + 1):
         u = t.maps[tag]
-        chain_map(
-            u[0], u[1], u[2], u[3], u[4], u[5], u[6], u[7], x[0], x[1], x[2], x[3], x[4], x[5], x[6], x[7], g[tag], end
-        )
+        chain_map(u[0], u[1], u[2], u[3], u[4], u[5], u[6], u[7], x[0], x[1], x[2], x[3], x[4], x[5], x[6], x[7], g[tag], end)
         for n in (0, 3):  # P, G
             g[tag, n + 1] = end[n + 1] * g[tag, n] + end[n + 2] * g[tag, n + 1]
             g[tag, n] *= end[n]
@@ -157,7 +153,7 @@ def advance(t: Traces, table: Propagators, given: Given, error: Array, f: Any, o
 
     That is 1, 2, … among the presynaptic ids, −1, −2, … among the postsynaptic ones.
     """
-    outside = first_outside(given.pre, n_pre, len(given.pre))
+    outside: int = first_outside(given.pre, n_pre, len(given.pre))
     if outside >= 0:
         return outside + 1
     outside = first_outside(given.post, n_post, len(given.post))
@@ -201,9 +197,7 @@ def end_block(
     n = w.shape[1]
     for j in range(w.shape[0]):
         if mask.size == 0:
-            update_row(
-                w[j], t.m[j, :n], t.scale[j, :n], t.zeta[2, :n], method, rate, steps, block, rho, w_min, w_max
-            )
+            update_row(w[j], t.m[j, :n], t.scale[j, :n], t.zeta[2, :n], method, rate, steps, block, rho, w_min, w_max)
         else:
             for i in range(n):
                 if mask[j, i]:
@@ -275,7 +269,7 @@ class Stateful:
     _made_with: tuple[Any, ...]
 
     def state(self) -> dict[str, Array]:
-        """Everything that changes, as a dictionary of arrays: :meth:`restore` continues from it exactly; ``np.savez`` keeps it."""
+        """Everything that changes, as a dictionary of arrays: :meth:`restore` continues from it exactly."""
         parameters = np.frombuffer(repr(self._made_with).encode(), np.uint8).copy()
         return {name: array.copy() for name, array in self._state._asdict().items()} | {"parameters": parameters}
 
@@ -415,8 +409,8 @@ class SuperSpike(Stateful):
     def step(
         self,
         pre_spikes: Sequence[int] | Array,
-        v_post: ArrayLike,
-        error: ArrayLike | None = None,
+        v_post: Sequence[float] | Array,
+        error: Sequence[float] | Array | None = None,
         *,
         active: bool = True,
         post_spikes: Sequence[int] | Array | None = None,
@@ -443,7 +437,7 @@ class SuperSpike(Stateful):
                 raise ParameterError("SuperSpike.step.post_spikes: must be given where rho > 0, got None")
             n_post = take_ids("SuperSpike.step.post_spikes", post_spikes, given.post)
         try:
-            if len(v_post) != self.n_post:  # type: ignore[arg-type]
+            if len(v_post) != self.n_post:
                 raise ValueError
             np.subtract(v_post, self._threshold, out=given.v)
         except (ValueError, TypeError):
@@ -451,9 +445,9 @@ class SuperSpike(Stateful):
         if active and error is not None:
             e = self._error
             try:
-                if len(error) != self.n_post:  # type: ignore[arg-type]
+                if len(error) != self.n_post:
                     raise ValueError
-                np.copyto(e, error)  # type: ignore[arg-type]
+                np.copyto(e, error)
             except (ValueError, TypeError):
                 raise wrong_numbers("SuperSpike.step.error", error, self.n_post) from None
         wrong = self._advance(self._state, self._table, given, e, self._surrogate, self._own, n_pre, n_post)

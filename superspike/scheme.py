@@ -75,10 +75,10 @@ def keywords(
     owner: str, *, dt_ms: float, delay_ms: float, tau_rise_ms: float, tau_decay_ms: float, integration: str, precision: str
 ) -> tuple[Scheme, Rule]:
     """Scheme and rule from the keywords that the objects of the array interface share; errors name keyword and owner."""
-    given = {"dt_ms": (Scheme, dt_ms), "delay_ms": (Scheme, delay_ms)}
-    given |= {"tau_rise_ms": (Rule, tau_rise_ms), "tau_decay_ms": (Rule, tau_decay_ms)}
-    for name, (cls, value) in given.items():
-        fields(cls)[name.removesuffix("_ms")].check(f"{owner}.{name}", value)
+    given = {"dt_ms": dt_ms, "delay_ms": delay_ms, "tau_rise_ms": tau_rise_ms, "tau_decay_ms": tau_decay_ms}
+    declared = fields(Scheme) | fields(Rule)
+    for name, value in given.items():
+        declared[name.removesuffix("_ms")].check(f"{owner}.{name}", value)
     for name, tau in (("tau_rise_ms", tau_rise_ms), ("tau_decay_ms", tau_decay_ms)):
         if tau <= dt_ms:
             raise ParameterError(f"{owner}.{name}: must be larger than dt_ms ({dt_ms:g} ms), got {tau:g}; lower dt_ms")

@@ -7,10 +7,11 @@ Both objects are the filter of :mod:`superspike.error`, with the order of a step
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from . import error
 from ._jit import bound, inlined, kernel
@@ -39,7 +40,7 @@ class Errors(NamedTuple):
 def output_step(x: Errors, filter: Filter, size: float, own: Array, wanted: Array, n_own: int, n_wanted: int) -> int:
     """One step of the outputs' error; return 0, or, with nothing changed, the place of a wrong id: own 1, …, wanted −1, …."""
     n, ring = x.e1.shape[0], x.waiting.shape[0]
-    outside = first_outside(own, n_own, n)
+    outside: int = first_outside(own, n_own, n)
     if outside >= 0:
         return outside + 1
     outside = first_outside(wanted, n_wanted, n)
@@ -182,7 +183,7 @@ class Feedback(Stateful):
         shapes = [w.shape for w in self._weights]
         if not shapes or any(len(shape) != 2 for shape in shapes):
             raise ParameterError(f"Feedback.weights: must be one or more arrays (n_pre, n_post), got shapes {shapes}")
-        if any(below[1] != above[0] for below, above in zip(shapes[:-1], shapes[1:], strict=True)):
+        if any(below[1] != above[0] for below, above in pairwise(shapes)):
             raise ParameterError(f"Feedback.weights: must be arrays (n_pre, n_post) that follow each other, got shapes {shapes}")
         dtype: Any = np.float32 if precision == "single" else np.float64
         filter, size = error_filter(rule, kept)
@@ -206,7 +207,7 @@ class Feedback(Stateful):
         if self._scheme.follows_weights:
             self._draw()
 
-    def step(self, impulses: ArrayLike) -> Array:
+    def step(self, impulses: Sequence[float] | Array) -> Array:
         """Take one time step; return e_i (n_hidden,) in it, the array that the next step overwrites.
 
         Parameters
@@ -218,9 +219,9 @@ class Feedback(Stateful):
         ParameterError for an array of another shape.
         """
         try:
-            if len(impulses) != len(self._given):  # type: ignore[arg-type]
+            if len(impulses) != len(self._given):
                 raise ValueError
-            np.copyto(self._given, impulses)  # type: ignore[arg-type]
+            np.copyto(self._given, impulses)
         except (ValueError, TypeError):
             raise wrong_numbers("Feedback.step.impulses", impulses, len(self._given)) from None
         self._step(self._state, *self._constants, self.matrix, self._given)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import tracemalloc
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pytest
 from helpers import relative, spikes_of
 
-from superspike import LIF, SGD, Feedback, Network, ParameterError, Rule, Scheme, SuperSpike, Task, VanRossumError, tasks
+from superspike import SGD, Feedback, Network, ParameterError, Rule, Scheme, SuperSpike, Task, VanRossumError, tasks
 from superspike.feedback import FEEDBACKS
 from superspike.simulation import Simulation
 
@@ -58,7 +59,7 @@ def rules_for(network: Network) -> list[SuperSpike]:
             w_max=rule.w_max, rho=rule.rho if k < len(sizes) - 2 else 0.0, exponent=rule.exponent, tau_het_ms=rule.tau_het,
             integration=scheme.integration, precision=scheme.precision,
         )
-        for k, (n_pre, n_post) in enumerate(zip(sizes[:-1], sizes[1:], strict=True))
+        for k, (n_pre, n_post) in enumerate(pairwise(sizes))
     ]  # fmt: skip
 
 
@@ -226,16 +227,19 @@ def test_it_drives_a_foreign_neuron_model_as_a_plain_numpy_loop_does() -> None:
 
 def test_eligibility_is_the_clock_engines_trace_at_any_moment() -> None:
     network = a_network([12, 7, 3])
-    rules = rules_for(network)
-    for step, seen in enumerate(recorded(network, a_task(), 1000)):
+    rules, record = rules_for(network), recorded(network, a_task(), 1000)
+    largest = [
+        max(seen["h2"][k].max() for seen in record) for k in range(2)
+    ]  # just after a first spike λ is small, rounding is not
+    for step, seen in enumerate(record):
         for k, rule in enumerate(rules):
             rule.step(seen["spikes"][k], seen["v"][k + 1], seen["e"][k + 1])
             if step % 7 == 0 or step % 400 in (398, 399, 0, 1):  # 400: the length of an interval
                 trace = rule.eligibility_matrix()
-                assert relative(trace, seen["h2"][k]) < 1e-12  # double precision times an interval's growth e^4
+                assert np.abs(trace - seen["h2"][k]).max() < 1e-13 * largest[k]  # 2⁻⁵³ times an interval's growth e^4, some terms
                 i, j = step % rule.n_post, step % rule.n_pre
                 assert rule.eligibility(i, j) == trace[j, i]
-    assert trace.max() > 0
+    assert min(largest) > 0
 
 
 def test_eligibility_survives_more_intervals_than_maps_are_kept_for() -> None:
@@ -253,9 +257,7 @@ def test_eligibility_survives_more_intervals_than_maps_are_kept_for() -> None:
 def noise(n: int, n_pre: int = 9, n_post: int = 5, seed: int = 7) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """Spikes, voltages and errors of ``n`` steps, all random."""
     rng = np.random.default_rng(seed)
-    return [
-        (np.flatnonzero(rng.random(n_pre) < 0.01), rng.uniform(-65, -45, n_post), rng.normal(size=n_post)) for _ in range(n)
-    ]
+    return [(np.flatnonzero(rng.random(n_pre) < 0.01), rng.uniform(-65, -45, n_post), rng.normal(size=n_post)) for _ in range(n)]
 
 
 def drive(rule: SuperSpike, w: np.ndarray, steps: list[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> np.ndarray:
@@ -335,7 +337,7 @@ def test_weights_of_either_precision_are_changed_in_place() -> None:
     wide = drive(small(precision="single"), np.ones((9, 5)), noise(300))
     narrow = drive(small(precision="single"), np.ones((9, 5), np.float32), noise(300))
     assert narrow.dtype == np.float32
-    np.testing.assert_allclose(narrow, wide, rtol=1e-6)  # the weights' own rounding
+    np.testing.assert_allclose(narrow, wide, atol=1e-6)  # mV: the rounding of weights of up to 2 mV
 
 
 def test_inputs_of_any_usual_kind_are_understood() -> None:
@@ -426,7 +428,7 @@ def test_the_regulariser_asks_for_the_spikes_it_needs() -> None:
     ("w", "message"),
     [
         (np.zeros((5, 9)), r"SuperSpike.update.w: must be .* \(n_pre, n_post\) = \(9, 5\), got float64 \(5, 9\)"),
-        (np.zeros((5, 9)).T, r"SuperSpike.update.w: must be a C-contiguous .*np.ascontiguousarray"),
+        (np.zeros((5, 9)).T, r"SuperSpike.update.w: must be a C-contiguous.*np.ascontiguousarray"),
         (np.zeros((9, 5), int), r"SuperSpike.update.w: must be .* float32 or float64 .*got int64 \(9, 5\)"),
         ([[0.0] * 5] * 9, r"SuperSpike.update.w: must be .*got list"),
     ],
