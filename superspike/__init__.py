@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from .optimizer import SGD as SGD
     from .optimizer import RMaxProp as RMaxProp
     from .optimizer import RMSprop as RMSprop
+    from .plasticity import SuperSpike as SuperSpike
     from .rule import Rule as Rule
     from .run import Run as Run
     from .scheme import Scheme as Scheme
@@ -50,6 +51,8 @@ if TYPE_CHECKING:
     from .surrogate import Sigmoid as Sigmoid
     from .parallel import sweep as sweep
     from .tasks import Task as Task
+    from .third_factor import Feedback as Feedback
+    from .third_factor import VanRossumError as VanRossumError
     from .training import Evaluation as Evaluation
     from .training import SilentNetworkWarning as SilentNetworkWarning
     from .training import evaluate as evaluate
@@ -64,6 +67,7 @@ _HOMES = {
     "network": ("Network", "load_weights", "save_weights"),
     "neuron": ("LIF",),
     "optimizer": ("SGD", "RMSprop", "RMaxProp"),
+    "plasticity": ("SuperSpike",),
     "rule": ("Rule",),
     "run": ("Run",),
     "scheme": ("Scheme",),
@@ -71,6 +75,7 @@ _HOMES = {
     "surrogate": ("Exponential", "FastSigmoid", "Gaussian", "Linear", "PiecewiseLinear", "Sigmoid"),
     "parallel": ("sweep",),
     "tasks": ("Task",),
+    "third_factor": ("Feedback", "VanRossumError"),
     "training": ("Evaluation", "SilentNetworkWarning", "evaluate", "train"),
 }
 _NAMES = {name: home for home, names in _HOMES.items() for name in names}

@@ -150,6 +150,20 @@ def kernel(function: Callable[..., Any]) -> Any:
         settings.CACHE_DIR = before
 
 
+def bound(function: Any, *arguments: Any) -> Callable[..., Any]:
+    """The kernel for arguments of exactly these types; calling it skips Numba's look-up of the types of its arguments.
+
+    That look-up takes longer than a step of a small projection where arguments are NamedTuples. Nothing checks the types
+    any more: for callers whose arguments are always the same arrays.
+    """
+    if not hasattr(function, "get_overload"):  # NUMBA_DISABLE_JIT
+        return function  # type: ignore[no-any-return]
+    signature = tuple(numba.typeof(argument) for argument in arguments)  # type: ignore[no-untyped-call]
+    with compile_lock():
+        function.compile(signature)
+    return function.get_overload(signature)  # type: ignore[no-any-return]
+
+
 @functools.cache
 def compiled(function: Callable[..., Any]) -> Any:
     """Compile a part of a kernel: called from kernels only."""

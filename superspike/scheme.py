@@ -26,7 +26,7 @@ from __future__ import annotations
 import math
 from typing import Annotated, NamedTuple
 
-from ._parameters import Param, ParameterError, one_of, parameters
+from ._parameters import Param, ParameterError, fields, one_of, parameters
 from .filters import INTEGRATIONS, Filter, double_exponential
 from .neuron import LIF, LIFStep
 from .rule import Rule
@@ -69,6 +69,23 @@ def whole_steps(address: str, time: float, dt: float) -> int:
             f"the nearest are {below * dt:g} and {(below + 1) * dt:g} ms"
         )
     return steps
+
+
+def keywords(
+    owner: str, *, dt_ms: float, delay_ms: float, tau_rise_ms: float, tau_decay_ms: float, integration: str, precision: str
+) -> tuple[Scheme, Rule]:
+    """Scheme and rule from the keywords that the objects of the array interface share; errors name keyword and owner."""
+    given = {"dt_ms": dt_ms, "delay_ms": delay_ms, "tau_rise_ms": tau_rise_ms, "tau_decay_ms": tau_decay_ms}
+    declared = fields(Scheme) | fields(Rule)
+    for name, value in given.items():
+        declared[name.removesuffix("_ms")].check(f"{owner}.{name}", value)
+    for name, tau in (("tau_rise_ms", tau_rise_ms), ("tau_decay_ms", tau_decay_ms)):
+        if tau <= dt_ms:
+            raise ParameterError(f"{owner}.{name}: must be larger than dt_ms ({dt_ms:g} ms), got {tau:g}; lower dt_ms")
+    one_of(f"{owner}.integration", integration, INTEGRATIONS)
+    one_of(f"{owner}.precision", precision, PRECISIONS)
+    whole_steps(f"{owner}.delay_ms", delay_ms, dt_ms)
+    return Scheme(dt_ms, delay_ms, integration, precision), Rule(tau_rise=tau_rise_ms, tau_decay=tau_decay_ms)
 
 
 def membrane_filter(lif: LIF, scheme: Scheme) -> LIFStep:

@@ -14,13 +14,13 @@ choose_by_type(optimizer.step)
 @inlined
 def update_row(
     w: Array, m: Array, scale: Array, zeta_sum: Array,
-    method: Any, rate: float, steps: int, block: float, rho: float, w_max: float,
+    method: Any, rate: float, steps: int, block: float, rho: float, w_min: float, w_max: float,
 ) -> None:  # fmt: skip
     """Update one presynaptic neuron's row of weights and clear its sums."""
     for i in range(w.shape[0]):
         g = (m[i] - rho * w[i] * zeta_sum[i]) / type(rho)(steps)
         change, scale[i] = optimizer.step(method, g, scale[i], block)
-        w[i] = min(max(w[i] + rate * change, -w_max), w_max)
+        w[i] = min(max(w[i] + rate * change, w_min), w_max)
         m[i] = 0
 
 
@@ -40,6 +40,6 @@ def update(
                 j = i + b - a
                 update_row(
                     state.w[i:j], state.m[i:j], state.scale[i:j], state.zeta_sum[a:b],
-                    method, rate, steps, block, hidden_rho, w_max,
+                    method, rate, steps, block, hidden_rho, -w_max, w_max,
                 )  # fmt: skip
     state.zeta_sum[:] = 0
