@@ -32,7 +32,6 @@ def draw(figure):
 
     time, cost = smooth(run)
     burn_in, end = cost[time <= 20].mean(), run.cost
-    figure.claim("a silent output costs what the target's rate says", "214.6 Hz on SSBM's picture", f"burn-in {burn_in:.1f} Hz", burn_in > 0)
     figure.claim(
         "the network learns to draw the picture",
         "cost 214 → 20",
@@ -67,7 +66,9 @@ def animate(figure, run, periods):
         axes.set_title(f"{n * period / 1000:.0f} s")
         return [dots]
 
-    FuncAnimation(movie, show, frames=list(periods), interval=200).save(figure.out / "demo_picture.gif", PillowWriter(fps=5), dpi=100)
+    FuncAnimation(movie, show, frames=list(periods), interval=200).save(
+        figure.out / "demo_picture.gif", PillowWriter(fps=5), dpi=100
+    )
 
 
 main = run_script(draw, "demo_picture")

@@ -62,12 +62,16 @@ def draw(figure):
         lam[n] = h2
     tail = time > 200  # the filter has forgotten what was before the picture
     close = np.abs(lam - found["λ (1/mV)"])[tail].max() / np.abs(found["λ (1/mV)"]).max()
-    figure.claim("the eligibility trace is α ∗ [f(U) (ε ∗ S)]", "Eq. 3.3", f"largest difference {close:.0e} of its range", close < 1e-6)
+    figure.claim(
+        "the eligibility trace is α ∗ [f(U) (ε ∗ S)]", "Eq. 3.3", f"largest difference {close:.0e} of its range", close < 1e-6
+    )
     product = found["error e"] * found["λ (1/mV)"]
     steps = np.diff(found["Σ e λ (1/mV)"])
     same = np.abs(steps - product[1:])
     same = same[found["Σ e λ (1/mV)"][1:] != 0].max() / np.abs(product).max()
-    figure.claim("the weight change accumulates error × eligibility", "Eq. 3.3", f"largest difference {same:.0e} of its range", same < 1e-9)
+    figure.claim(
+        "the weight change accumulates error × eligibility", "Eq. 3.3", f"largest difference {same:.0e} of its range", same < 1e-9
+    )
     figure.finish(picture)
 
 

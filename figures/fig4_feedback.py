@@ -1,11 +1,15 @@
 """Figure 4: four (dashed: eight) hidden units learn with random, symmetric and uniform feedback.
 
 Random feedback fails only when every feedback weight is negative; units with positive feedback become excitatory, units
-with negative feedback mostly inhibitory.
+with negative feedback mostly inhibitory. As hardly any of twenty seeds draws four negative weights, a few more that do are added.
 """
+
+import itertools
 
 import numpy as np
 from common import COLORS, WIDTH, command_line, draw_curves, new_figure, panel, run_script
+
+import superspike as ss
 
 LEARNED = 4.0  # Hz: one of ten target spikes a second is missed
 FAILED = 20.0  # Hz: half of what a silent output costs
@@ -18,6 +22,8 @@ def draw(figure):
     base = figure.poisson() | {"duration": f"{seconds}s"}
     tables = [base | {"feedback": f, "hidden": [n], "seed": seed} for f, n in keys for seed in range(1, seeds + 1)]
     runs = figure.runs(tables)
+    unlucky = all_negative_seeds(figure.size(5, 1), seeds + 1)
+    all_negative = figure.runs([base | {"feedback": "random", "hidden": [4], "seed": seed} for seed in unlucky])
     found = {key: runs[k * seeds : (k + 1) * seeds] for k, key in enumerate(keys)}
 
     picture = new_figure(WIDTH, 4.6)
@@ -34,7 +40,7 @@ def draw(figure):
     final.axhline(LEARNED, color="0.6", lw=0.8, ls=":")
     final.set(yscale="log", ylabel="final cost (Hz)")
     final.set_xticks(range(len(keys)), labels, fontsize=7)
-    random = [run for n in sizes for run in found["random", n]]
+    random = [run for n in sizes for run in found["random", n]] + all_negative
     positive = np.array([int((run.network.feedback_weights[0] > 0).sum()) for run in random])
     cost = np.array([run.cost for run in random])
     sizes_of = np.array([run.network.sizes[1] for run in random])
@@ -46,7 +52,9 @@ def draw(figure):
             mfc=COLORS["random"] if n == 4 else "none", label=f"{n} units",
         )  # fmt: skip
     by_sign.axhline(FAILED, color="0.6", lw=0.8, ls=":")
-    by_sign.set(yscale="log", ylim=(0.015, 200), xlabel="positive feedback weights", ylabel="final cost (Hz)", title="random feedback")
+    by_sign.set(
+        yscale="log", ylim=(0.015, 200), xlabel="positive feedback weights", ylabel="final cost (Hz)", title="random feedback"
+    )
     by_sign.legend(loc="upper center", ncols=2)
     b = np.concatenate([run.network.feedback_weights[0][0] for run in random])
     w = np.concatenate([run.weights[1][:, 0] for run in random])
@@ -68,9 +76,15 @@ def draw(figure):
     failed = cost >= FAILED
     negative = positive == 0
     figure.claim(
+        "random feedback fails if every feedback weight is negative (seeds chosen for it)",
+        "fails only then",
+        f"{np.sum(failed & negative)} of {negative.sum()} fail, cost {np.median(cost[negative]):.0f} Hz (median)",
+        np.all(failed[negative]),
+    )
+    figure.claim(
         "random feedback fails only if every feedback weight is negative",
         "p = 1/16 at 4 units, 1/256 at 8",
-        f"all negative: {np.sum(failed & negative)} of {negative.sum()} fail; otherwise: {np.sum(failed & ~negative)} of {np.sum(~negative)}",
+        f"otherwise {np.sum(failed & ~negative)} of {np.sum(~negative)} fail",
         not np.any(failed & ~negative),
     )
     excitatory, inhibitory = np.mean(w[b > 0] > 0), np.mean(w[b < 0] < 0)
@@ -81,6 +95,15 @@ def draw(figure):
         excitatory > 0.75 and inhibitory > 0.5,
     )
     figure.finish(picture)
+
+
+def all_negative_seeds(count, first):
+    """The next seeds, from ``first``, for which all four random feedback weights are negative."""
+
+    def all_negative(seed):
+        return np.all(ss.Network([1, 4, 1], feedback="random", seed=seed).feedback_weights[0] < 0)
+
+    return list(itertools.islice(filter(all_negative, itertools.count(first)), count))
 
 
 main = run_script(draw, "fig4_feedback")

@@ -11,8 +11,8 @@ COLORS_BY_EXPONENT = {0: "#777777", 1: "#88CCEE", 2: "#44AA99", 4: "#882255"}
 
 def draw(figure):
     """Final cost and the hidden layer's rate over ρ, a line for each exponent."""
-    seeds, seconds, width = figure.size(2, 1), figure.size(1000, 60), 128
-    strengths = figure.size([0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 100.0], [0.1, 1.0, 100.0])
+    seeds, seconds, width = figure.size(2, 1), figure.size(1000, 200), 128
+    strengths = figure.size([0.01, 0.1, 0.3, 1.0, 3.0, 10.0, 100.0, 1e3, 1e4], [0.1, 1.0, 100.0, 1e4])
     exponents = figure.size([0, 1, 2, 4], [0, 4])
     base = figure.auryn() | {"hidden": [width], "feedback": "random", "learning_rate": "1mV", "duration": f"{seconds}s"}
     keys = [(None, 0.0)] + [(a, rho) for a in exponents for rho in strengths]

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from .optimizer import SGD as SGD
     from .optimizer import RMaxProp as RMaxProp
     from .optimizer import RMSprop as RMSprop
+    from .parallel import sweep as sweep
     from .plasticity import SuperSpike as SuperSpike
     from .rule import Rule as Rule
     from .run import Run as Run
@@ -49,7 +50,6 @@ if TYPE_CHECKING:
     from .surrogate import Linear as Linear
     from .surrogate import PiecewiseLinear as PiecewiseLinear
     from .surrogate import Sigmoid as Sigmoid
-    from .parallel import sweep as sweep
     from .tasks import Task as Task
     from .third_factor import Feedback as Feedback
     from .third_factor import VanRossumError as VanRossumError

@@ -119,14 +119,14 @@ class SuperSpikeSynapses(Synapses):  # type: ignore[misc]
             raise ParameterError(
                 f"SuperSpikeSynapses.above: must lead from the {len(target)} target neurons upwards, got from {len(above.source)}"
             )
-        self._filters = {
+        self._filters: dict[str, Any] = {
             "tau_rise_ms": in_unit("tau_rise", tau_rise, ms),
             "tau_decay_ms": in_unit("tau_decay", tau_decay, ms),
             "integration": integration,
             "precision": precision,
         }
         self._delay_ms = in_unit("delay", delay, ms)
-        self._options = {
+        self._options: dict[str, Any] = {
             "block_ms": in_unit("block", block, ms),
             "v_threshold": in_unit("v_threshold", v_threshold, mV),
             "w_max": in_unit("w_max", w_max, unit),
@@ -135,16 +135,18 @@ class SuperSpikeSynapses(Synapses):  # type: ignore[misc]
             "optimizer": optimizer,
         }
         self.rate: float = 1.0
-        self.rule: SuperSpike | None = None
+        self.rule: Any = None  # a SuperSpike, made when the network is first run
         self._targets, self._feedback, self._above, self._seed = targets, feedback, above, seed
         self._voltage, self._unit = voltage, float(unit)
-        self._layers = [self] if above is None else [self, *above._layers]  # up to the outputs
+        self._layers: list[Any] = [self] if above is None else [self, *above._layers]  # up to the outputs
         self._pre, self._post = Spiking(source), Spiking(target)
         self._dense = np.zeros((self._pre.n, self._post.n))  # the weights in ``unit``
         self._error: Any = None
         super().__init__(source, target, model=model, on_pre=on_pre, delay=delay, **options)  # afterwards, attributes are fixed
         if "w" not in self.variables or not have_same_dimensions(self.variables["w"].dim, unit):
-            raise ParameterError(f"SuperSpikeSynapses.model: must have a weight w in the dimensions of unit, {unit.dim}, got {model!r}")
+            raise ParameterError(
+                f"SuperSpikeSynapses.model: must have a weight w in the dimensions of unit, {unit.dim}, got {model!r}"
+            )
         # at the end of a step: spikes and voltages after the reset; outputs first, then down
         order = len(self._layers)
         name = f"{self.name}_superspike"
@@ -175,9 +177,10 @@ class SuperSpikeSynapses(Synapses):  # type: ignore[misc]
             )
         if self._voltage not in self._post.whole.variables:
             raise ParameterError(f"SuperSpikeSynapses.voltage: must be a variable of the target neurons, got {self._voltage!r}")
-        shared = {"dt_ms": 1000 * clocks.pop(), **self._filters}
+        shared: dict[str, Any] = {"dt_ms": 1000 * clocks.pop(), **self._filters}
+        n_pre, n_post = self._dense.shape
         self.rule = SuperSpike(
-            *self._dense.shape, delay_ms=self._delay_ms, mask=None if present.all() else present, **shared, **self._options
+            n_pre, n_post, delay_ms=self._delay_ms, mask=None if present.all() else present, **shared, **self._options
         )
         if self._above is None:
             self._error = VanRossumError(self._post.n, delay_ms=self._delay_ms, **shared)

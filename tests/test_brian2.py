@@ -211,7 +211,7 @@ def test_wrong_synapses_are_refused_when_the_network_runs(change: Any, message: 
     layers, targets = [b2.SpikeGeneratorGroup(4, [], [] * b2.ms), lif_group(3)], b2.SpikeGeneratorGroup(3, [], [] * b2.ms)
     synapses = SuperSpikeSynapses(*layers, targets=targets)
     change(synapses)
-    with pytest.raises(Exception, match="encountered|preparing") as caught:  # Brian2 wraps what an object's before_run raises
+    with pytest.raises(Exception, match=r"encountered|preparing") as caught:  # Brian2 wraps what an object's before_run raises
         b2.Network(*layers, targets, synapses).run(1 * b2.ms)
     assert isinstance(caught.value.__cause__, ss.ParameterError)
     assert re.search(message, str(caught.value.__cause__))

@@ -20,7 +20,11 @@ def test_example_draws_its_picture(example: Path, tmp_path: Path) -> None:
     picture = tmp_path / "picture.png"
     code = f"import {example.stem}; {example.stem}.main({str(picture)!r}, quick=True)"
     found = subprocess.run(
-        [sys.executable, "-W", "error", *NEEDED.get(example.stem, ()), "-c", code], cwd=example.parent, capture_output=True, text=True, check=False
+        [sys.executable, "-W", "error", *NEEDED.get(example.stem, ()), "-c", code],
+        cwd=example.parent,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert found.returncode == 0, found.stderr
     assert picture.stat().st_size > 10_000
