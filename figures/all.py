@@ -6,7 +6,7 @@ import time
 from common import HERE, command_line
 
 SCRIPTS = [
-    "fig1_optimizers", "fig2_one_neuron", "fig3_quantities", "fig4_feedback", "fig6_firing_statistics", "fig7_hidden_sizes",
+    "fig1_optimizers", "fig2_one_neuron", "fig3_quantities", "fig4_feedback", "fig5_xor", "fig6_firing_statistics", "fig7_hidden_sizes",
     "fig8_regulariser", "demo_picture",
 ]  # fmt: skip
 

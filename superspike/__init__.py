@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from .feedback import Random as Random
     from .feedback import Symmetric as Symmetric
     from .feedback import Uniform as Uniform
+    from .loss import VanRossum as VanRossum
+    from .loss import Windowed as Windowed
     from .network import Network as Network
     from .network import load_weights as load_weights
     from .network import save_weights as save_weights
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     from .run import Run as Run
     from .scheme import Scheme as Scheme
     from .spikes import Spikes as Spikes
+    from .spikes import answers as answers
     from .spikes import match as match
     from .spikes import read_ras as read_ras
     from .spikes import van_rossum_distance as van_rossum_distance
@@ -64,6 +67,7 @@ _HOMES = {
     "config": ("Training",),
     "exchange": ("from_nir", "to_nir"),
     "feedback": ("NoFeedback", "Random", "Symmetric", "Uniform"),
+    "loss": ("VanRossum", "Windowed"),
     "network": ("Network", "load_weights", "save_weights"),
     "neuron": ("LIF",),
     "optimizer": ("SGD", "RMSprop", "RMaxProp"),
@@ -71,7 +75,7 @@ _HOMES = {
     "rule": ("Rule",),
     "run": ("Run",),
     "scheme": ("Scheme",),
-    "spikes": ("Spikes", "match", "read_ras", "van_rossum_distance", "van_rossum_matrix", "write_ras"),
+    "spikes": ("Spikes", "answers", "match", "read_ras", "van_rossum_distance", "van_rossum_matrix", "write_ras"),
     "surrogate": ("Exponential", "FastSigmoid", "Gaussian", "Linear", "PiecewiseLinear", "Sigmoid"),
     "parallel": ("sweep",),
     "tasks": ("Task",),

@@ -269,11 +269,15 @@ def rates_text(rates: dict[str, float]) -> str:
 def report_text(run: Run, folder: Path) -> str:
     """The summary that ``train`` prints."""
     found = run.summary()
-    hits, misses, extra = found["hits"], found["misses"], found["extra"]
+    if "accuracy" in found:
+        met = f"last {found['windows']} response windows: {100 * found['accuracy']:.0f} % answered rightly"
+    else:
+        hits, misses, extra = found["hits"], found["misses"], found["extra"]
+        met = f"last period, within ±2 ms: {hits} hits, {misses} misses, {extra} extra spikes ({hits + misses} target spikes)"
     return "\n".join([
         f"cost      {found['cost_initial']:.3g} → {found['cost']:.3g} Hz",
         f"rates     {rates_text(found['rates_hz'])}",
-        f"last period, within ±2 ms: {hits} hits, {misses} misses, {extra} extra spikes ({hits + misses} target spikes)",
+        met,
         f"speed     {found['real_time_factor']:.0f} × real time",
         f"wrote     {folder}{os.sep} (look at raster.png)",
     ])  # fmt: skip

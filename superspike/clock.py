@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from . import error, neuron, rule, surrogate
+from . import error, loss, neuron, rule, surrogate
 from ._jit import choose_by_type, compiled, inlined, kernel
 from .state import Array, Constants, Layout, Log, State
 
 choose_by_type(surrogate.derivative)
+choose_by_type(loss.impulses)
 lif_step, add_rows, find_spikes = inlined(neuron.lif_step), inlined(neuron.add_rows), compiled(neuron.find_spikes)
 error_step, output_impulses = inlined(error.error_step), inlined(error.output_impulses)
 pre_step, synapse_step, flush = inlined(rule.pre_step), inlined(rule.synapse_step), inlined(rule.flush)
@@ -24,6 +25,8 @@ def advance(where: Layout, c: Constants, state: State, log: Log, feedback: Array
     """
     start, ptr, ids = where.start, log.ptr, log.ids
     out = len(start) - 2
+    minus = len(ptr) - 2  # the rows of the error impulses
+    plus = minus + 1
     history = ptr.shape[1] - 1 - steps
     decay_a = c.het_decay**c.exponent
     one = type(c.impulse)(1)
@@ -38,6 +41,7 @@ def advance(where: Layout, c: Constants, state: State, log: Log, feedback: Array
             fired = lif_step(v, current, refractory, f, c.n_ref, c.lif, c.surrogate)
             end = ptr[k + 1, u]
             ptr[k + 1, u + 1] = find_spikes(refractory, c.n_ref, ids, end) if fired else end
+        loss.impulses(c.loss, ptr, ids, out, u, c.window, state.answers)
         for k in range(len(where.pre)):  # 2. delivery
             pre, a, b = where.pre[k], start[where.post[k]], start[where.post[k] + 1]
             add_rows(state.current[a:b], state.w, where.w_start[k], ids, ptr[pre, arrived], ptr[pre, arrived + 1], one)
@@ -47,12 +51,12 @@ def advance(where: Layout, c: Constants, state: State, log: Log, feedback: Array
             layer_squared = error_step(e1, state.e2[a:b], c.error)
             if layer == out:
                 squared += layer_squared
-                output_impulses(e1, ids, ptr[out, arrived], ptr[out, arrived + 1], -c.impulse)
-                output_impulses(e1, ids, ptr[out + 1, arrived], ptr[out + 1, arrived + 1], c.impulse)
+                output_impulses(e1, ids, ptr[minus, arrived], ptr[minus, arrived + 1], -c.impulse)
+                output_impulses(e1, ids, ptr[plus, arrived], ptr[plus, arrived + 1], c.impulse)
             else:
                 first = where.b_start[layer]
-                add_rows(e1, feedback, first, ids, ptr[out, arrived - 1], ptr[out, arrived], -c.impulse)
-                add_rows(e1, feedback, first, ids, ptr[out + 1, arrived - 1], ptr[out + 1, arrived], c.impulse)
+                add_rows(e1, feedback, first, ids, ptr[minus, arrived - 1], ptr[minus, arrived], -c.impulse)
+                add_rows(e1, feedback, first, ids, ptr[plus, arrived - 1], ptr[plus, arrived], c.impulse)
                 if c.rho > 0:
                     zeta, zeta_a = state.zeta[a:b], state.zeta_a[a:b]
                     own_rate_spikes(zeta, zeta_a, ids, ptr[layer, u], ptr[layer, u + 1], c.exponent)

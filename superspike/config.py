@@ -18,6 +18,7 @@ from . import tasks
 from ._parameters import Param, ParameterError, Registry, field_type, fields, parameters, quantity
 from .feedback import FEEDBACKS
 from .filters import INTEGRATIONS
+from .loss import LOSSES
 from .network import W0, Network, load_weights
 from .neuron import LIF
 from .optimizer import OPTIMIZERS
@@ -58,8 +59,8 @@ class Option(NamedTuple):
 
 
 # The kinds of things of which one class is chosen by name. Inputs and targets are chosen by the files or texts given.
-CHOICES: dict[str, Registry[type]] = {"feedback": FEEDBACKS, "surrogate": SURROGATES, "optimizer": OPTIMIZERS}
-CHOSEN = {"feedback": "symmetric", "surrogate": "fast_sigmoid", "optimizer": "rmaxprop"}
+CHOICES: dict[str, Registry[type]] = {"feedback": FEEDBACKS, "surrogate": SURROGATES, "optimizer": OPTIMIZERS, "loss": LOSSES}
+CHOSEN = {"feedback": "symmetric", "surrogate": "fast_sigmoid", "optimizer": "rmaxprop", "loss": "van_rossum"}
 SINGLE = (LIF, Rule, Scheme, Training)
 WORDS = {"integration": INTEGRATIONS, "precision": PRECISIONS, "engine": ENGINES, "record": RECORDS}
 PATHS = ("input", "target", "image", "weights")  # relative to the config file that names them

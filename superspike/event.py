@@ -29,12 +29,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from . import error, neuron, rule, surrogate
+from . import error, loss, neuron, rule, surrogate
 from ._jit import choose_by_type, compiled, inlined, kernel
 from .filters import Filter
 from .state import WINDOW, Array, Constants, Layout, Log, State, staggered, zeros
 
 choose_by_type(surrogate.derivative)
+choose_by_type(loss.impulses)
 lif_step, add_rows, find_spikes = inlined(neuron.lif_step), inlined(neuron.add_rows), compiled(neuron.find_spikes)
 error_step, output_impulses = inlined(error.error_step), inlined(error.output_impulses)
 flush = inlined(rule.flush)
@@ -185,6 +186,8 @@ def neurons(where: Layout, c: Constants, state: State, log: Log, layer: int, t: 
         fired = lif_step(v, current, refractory, f, c.n_ref, c.lif, c.surrogate)
         end = ptr[layer, u + s]
         ptr[layer, u + s + 1] = find_spikes(refractory, c.n_ref, ids, end) if fired else end
+        if layer == len(where.start) - 2:
+            loss.impulses(c.loss, ptr, ids, layer, u + s, c.window, state.answers)
         arrived = u + s - c.delay
         for k in range(len(where.pre)):
             if where.post[k] == layer:
@@ -241,6 +244,8 @@ def errors_and_sums(
     """Take errors, sums and synapses of one layer through a window; return Σ e² if it is the output layer, else 0."""
     ptr, ids, ring, out = log.ptr, log.ids, state.f.shape[0], len(where.start) - 2
     a, b = where.start[layer], where.start[layer + 1]
+    minus = len(ptr) - 2  # the rows of the error impulses
+    plus = minus + 1
     learns = False
     for k in range(len(where.pre)):
         learns |= where.post[k] == layer and plastic[k]
@@ -267,11 +272,11 @@ def errors_and_sums(
             )  # fmt: skip
         if layer == out:
             squared += layer_squared
-            output_impulses(e1, ids, ptr[out, arrived], ptr[out, arrived + 1], -c.impulse)
-            output_impulses(e1, ids, ptr[out + 1, arrived], ptr[out + 1, arrived + 1], c.impulse)
+            output_impulses(e1, ids, ptr[minus, arrived], ptr[minus, arrived + 1], -c.impulse)
+            output_impulses(e1, ids, ptr[plus, arrived], ptr[plus, arrived + 1], c.impulse)
         else:
-            add_rows(e1, feedback, first, ids, ptr[out, arrived - 1], ptr[out, arrived], -c.impulse)
-            add_rows(e1, feedback, first, ids, ptr[out + 1, arrived - 1], ptr[out + 1, arrived], c.impulse)
+            add_rows(e1, feedback, first, ids, ptr[minus, arrived - 1], ptr[minus, arrived], -c.impulse)
+            add_rows(e1, feedback, first, ids, ptr[plus, arrived - 1], ptr[plus, arrived], c.impulse)
             if c.rho > 0:
                 own_rate_spikes(zeta, zeta_a, ids, ptr[layer, u + s], ptr[layer, u + s + 1], c.exponent)
                 own_rate_step(zeta, zeta_a, zeta_sum, c.het_decay, decay_a)

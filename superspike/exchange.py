@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 
 from ._parameters import Param, ParameterError, extra
 from .feedback import FEEDBACKS
+from .loss import LOSSES
 from .network import Network
 from .neuron import LIF
 from .optimizer import OPTIMIZERS
@@ -39,7 +40,7 @@ from .surrogate import SURROGATES
 Array = NDArray[Any]
 
 KEY = "superspike"  # of the graph's metadata: JSON
-CHOICES = {"feedback": FEEDBACKS, "surrogate": SURROGATES, "optimizer": OPTIMIZERS}
+CHOICES = {"feedback": FEEDBACKS, "surrogate": SURROGATES, "optimizer": OPTIMIZERS, "loss": LOSSES}
 PULSE = Param("ms", "how long a spike of height 1 lasts", gt=0)
 
 

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ._parameters import Param, ParameterError
 from .feedback import FEEDBACKS
+from .loss import LOSSES
 from .neuron import LIF, check_lif
 from .optimizer import OPTIMIZERS
 from .rule import Rule
@@ -32,6 +33,7 @@ class Network:
     feedback : how errors reach hidden layers: a name (symmetric, random, uniform, none) or an instance
     surrogate : f(U) = σ'(U): a name (fast_sigmoid, …) or an instance such as ``FastSigmoid(beta=2.0)``
     optimizer : a name (rmaxprop, rmsprop, sgd) or an instance such as ``RMaxProp(learning_rate=0.5)``
+    loss : which errors the outputs get: a name (van_rossum, windowed) or an instance such as ``Windowed(window=25.0)``
     neuron, rule, scheme : the parameters of neurons, plasticity and time stepping
     w0 : initial weights are drawn from N(0, (w0/√n_pre)²), in mV, and clipped to the rule's bounds
     weights : initial weights instead, one (n_pre, n_post) array in mV per projection from the input up
@@ -54,6 +56,7 @@ class Network:
         feedback: Any = "symmetric",
         surrogate: Any = "fast_sigmoid",
         optimizer: Any = "rmaxprop",
+        loss: Any = "van_rossum",
         neuron: LIF | None = None,
         rule: Rule | None = None,
         scheme: Scheme | None = None,
@@ -66,7 +69,7 @@ class Network:
         self.sizes = [int(n) for n in sizes]
         self.neuron, self.rule, self.scheme = neuron or LIF(), rule or Rule(), scheme or Scheme()
         self.feedback, self.surrogate = FEEDBACKS.make(feedback), SURROGATES.make(surrogate)
-        self.optimizer = OPTIMIZERS.make(optimizer)
+        self.optimizer, self.loss = OPTIMIZERS.make(optimizer), LOSSES.make(loss)
         check_lif(self.neuron)
         check_scheme(self.scheme, self.neuron, self.rule)
         Param("mV", "", ge=0).check("Network.w0", w0)

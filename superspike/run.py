@@ -20,7 +20,7 @@ from . import config, plotting
 from ._parameters import ParameterError
 from .config import COST_WINDOW, Training
 from .network import Network, load_weights, save_weights
-from .spikes import Spikes, match, write_ras
+from .spikes import Spikes, answers, match, write_ras
 from .tasks import Task
 
 Array = NDArray[Any]
@@ -72,16 +72,27 @@ class Run:
         last = round(end / period, 6) // 1 * period
         return [(0.0, period), (last - period, last)] if last >= 2 * period else [(0.0, end)]
 
-    def summary(self) -> dict[str, Any]:
-        """The numbers of the run: cost, rates, speed, and how the last period's output meets its target within ±2 ms."""
+    def answered(self) -> dict[str, Any]:
+        """How the output meets its targets at the end: hits, misses and extra spikes within ±2 ms in the last period.
+
+        With a loss of response windows: how many of the last 100 recorded, and the share of them, are answered rightly.
+        """
+        output, target = self.spikes["output"], self.spikes["target"]
+        window = self.network.loss.window_ms
+        if window:
+            right = answers(output, target.between(0, self.windows_ms[-1][1] - window), window)[-100:]
+            return {"windows": len(right), "accuracy": float(right.mean()) if len(right) else float("nan")}
         begin, end = self.periods_ms[-1]
-        matches = match(self.spikes["output"].between(begin, end), self.spikes["target"].between(begin, end))
+        return match(output.between(begin, end), target.between(begin, end))._asdict()
+
+    def summary(self) -> dict[str, Any]:
+        """The numbers of the run: cost, rates, speed, and how the output meets its targets (:meth:`answered`)."""
         return {
             "cost": self.cost,
             "cost_initial": self.cost_initial,
             "real_time_factor": self.real_time_factor,
             "rates_hz": {name[5:-3]: float(values[-1]) for name, values in self.metrics.items() if name.startswith("rate_")},
-            **matches._asdict(),
+            **self.answered(),
             "sizes": self.network.sizes,
             "period_ms": self.task.period_ms,
             "burn_in_ms": self.training.burn_in_ms,

@@ -54,9 +54,11 @@ class Simulation:
             exponent=dtype(rule.exponent),
             rho=dtype(rule.rho * RHO_PER_MV2),
             n_ref=self.n_ref,
+            loss=cast(network.loss, dtype),
+            window=whole_steps("Windowed.window", network.loss.window_ms, scheme.dt),
             delay=delay,
         )
-        self.state = initial_state(self.where, delay + WINDOW, rule.exponent, dtype)
+        self.state = initial_state(self.where, sizes[-1], delay + WINDOW, rule.exponent, dtype)
         weights = self._matrices(self.state.w)
         for flat, w in zip(weights, network.weights, strict=True):
             flat[:] = w
@@ -71,7 +73,7 @@ class Simulation:
             event.workspace(self.where, dtype),
         )
         self._history = 2 * delay + 2
-        self._tails = [(np.zeros(self._history, np.int64), np.zeros(0, np.int32))] * (len(sizes) + 1)
+        self._tails = [(np.zeros(self._history, np.int64), np.zeros(0, np.int32))] * (len(sizes) + 1 + network.loss.extra_rows)
         self._feedback = self._flat_feedback()
 
     def _matrices(self, flat: Array) -> list[Array]:
@@ -139,7 +141,10 @@ class Simulation:
         """A log with room for the spikes of ``steps`` steps; history, inputs and targets filled in."""
         most = [n * (steps // (self.n_ref + 1) + 1) for n in self.network.sizes[1:]]
         inputs, targets = self.task.window(self.step, steps)
-        room = [len(inputs[1]), *most, len(targets[1])]
+        n, shown = len(self.network.sizes), len(targets[1])
+        room = [len(inputs[1]), *most, shown]
+        if self.network.loss.extra_rows:
+            room += [most[-1], shown + self.network.sizes[-1]]  # impulses: an output's spike, an expected spike
         begins = np.cumsum([0, *(len(tail[1]) + n for tail, n in zip(self._tails, room, strict=True))])
         ids = np.empty(begins[-1], np.int32)
         ptr = np.empty((len(room), self._history + steps + 1), np.int64)
@@ -147,7 +152,7 @@ class Simulation:
         for row, (counts, tail) in enumerate(self._tails):
             ptr[row, 1 : self._history + 1] = begins[row] + np.cumsum(counts)
             ids[begins[row] : begins[row] + len(tail)] = tail
-        for row, (counts, given) in ((0, inputs), (len(room) - 1, targets)):
+        for row, (counts, given) in ((0, inputs), (n, targets)):
             first = ptr[row, self._history]
             ptr[row, self._history + 1 :] = first + np.cumsum(counts)
             ids[first : first + len(given)] = given

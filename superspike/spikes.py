@@ -240,6 +240,19 @@ def match(output: Spikes, target: Spikes, tolerance_ms: float = 2.0) -> Matches:
     return Matches(hits, len(target) - hits, len(output) - hits)
 
 
+def answers(output: Spikes, target: Spikes, window_ms: float = 25.0) -> Array:
+    """Whether each response window is answered rightly, (windows,) in the order of time, as :class:`superspike.Windowed` counts.
+
+    A window opens with one or more target spikes; the answer is right if their units spike in it, and no others.
+    """
+    Param("ms", "", gt=0).check("answers.window_ms", window_ms)
+    found = []
+    for onset in np.unique(target.times_ms):
+        expected = target.ids[target.times_ms == onset]
+        found.append(np.array_equal(np.unique(output.between(onset, onset + window_ms).ids), np.unique(expected)))
+    return np.array(found, bool)
+
+
 def van_rossum_distance(a: Spikes, b: Spikes, tau_ms: float = 10.0, tau_rise_ms: float | None = None) -> Array:
     """Squared van Rossum distance of each unit's two spike trains, (n,) (van Rossum 2001; ZG18 Eq. 2.1).
 

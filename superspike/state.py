@@ -48,6 +48,8 @@ class Constants(NamedTuple):
     exponent: Any
     rho: Any  # 1/mV²
     n_ref: int  # steps
+    loss: Any
+    window: int  # steps
     delay: int  # steps
 
 
@@ -57,6 +59,7 @@ class State(NamedTuple):
     v: Array  # membrane potential above rest (mV)
     current: Array  # synaptic current (mV)
     refractory: Array  # steps left (int32)
+    answers: Array  # (1 + outputs,): what the loss knows of its window (int32)
     e1: Array  # error filter, first and
     e2: Array  # second stage: the third factor
     zeta: Array  # own-rate trace of the regulariser
@@ -75,10 +78,11 @@ class State(NamedTuple):
 class Log(NamedTuple):
     """Spikes by layer and step: those of layer l in local step u are ``ids[ptr[l, u]:ptr[l, u + 1]]``.
 
-    Local step 0 is ``history`` steps before the call's first step. The last row, after the layers, holds the targets.
+    Local step 0 is ``history`` steps before the call's first step. The row after the layers holds the targets; two more
+    hold the loss's negative and positive error impulses, unless these are the output's and the targets' spikes.
     """
 
-    ptr: Array  # (layers + 1, history + steps + 1), int64
+    ptr: Array  # (layers + 1 or + 3, history + steps + 1), int64
     ids: Array  # int32
 
 
@@ -115,10 +119,11 @@ def layout(sizes: list[int]) -> Layout:
     )
 
 
-def initial_state(where: Layout, ring: int, exponent: float, dtype: type) -> State:
+def initial_state(where: Layout, n_out: int, ring: int, exponent: float, dtype: type) -> State:
     """Everything at rest, all traces and weights zero."""
     n, s = int(where.start[-1]), int(where.w_start[-1])
     synapses, other = ("w", "h1", "h2", "m", "scale"), {"refractory": zeros(n, np.int32), "f": zeros((ring, n), dtype)}
+    other["answers"] = zeros(1 + n_out, np.int32)
     state = State(
         **{
             name: other[name] if name in other else zeros(s if name in synapses else n, dtype, k)

@@ -1,0 +1,134 @@
+"""Losses: which error impulses the outputs get."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from helpers import relative, spikes_of
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import superspike as ss
+from superspike.loss import LOSSES, Windowed, impulses
+from superspike.simulation import Simulation
+
+
+def written(outputs: list[list[int]], targets: list[list[int]], n: int, window: int) -> list[tuple[list[int], list[int]]]:
+    """The negative and positive impulses of each step, from the spikes of each step."""
+    steps, room = len(outputs), 4 * sum(map(len, outputs + targets)) + 4 * n
+    ptr, ids = np.zeros((4, steps + 1), int), np.zeros(4 * room, int)
+    for row, spikes in enumerate([outputs, targets]):
+        ptr[row] = row * room + np.cumsum([0, *map(len, spikes)])
+        ids[row * room : ptr[row, -1]] = [i for step in spikes for i in step]
+    ptr[2:, 0] = 2 * room, 3 * room
+    answers, found = np.zeros(1 + n, int), []
+    for u in range(steps):
+        impulses(Windowed(), ptr, ids, 0, u, window, answers)
+        found.append(tuple(ids[ptr[row, u] : ptr[row, u + 1]].tolist() for row in (2, 3)))
+    return found
+
+
+def test_a_wrong_spike_is_punished_at_once_and_a_missing_one_when_the_window_closes() -> None:
+    outputs = [[0], [], [1], [1], [], [1], []]
+    targets = [[], [0], [], [], [], [], []]
+    nothing: tuple[list[int], list[int]] = ([], [])
+    assert written(outputs, targets, 2, window=4) == [nothing, nothing, ([1], []), ([1], []), ([], [0]), nothing, nothing]
+
+
+def test_an_expected_spike_gives_no_error_however_often_it_comes() -> None:
+    assert written([[], [0], [0], []], [[0], [], [], []], 2, window=3) == [([], [])] * 4
+
+
+def test_spikes_outside_the_windows_give_no_error() -> None:
+    assert written([[0], [1], [0, 1]], [[], [], []], 2, window=2) == [([], [])] * 3
+
+
+def test_a_window_can_expect_several_outputs() -> None:
+    assert written([[], [2], [0]], [[0, 1], [], []], 3, window=3) == [([], []), ([2], []), ([], [1])]
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(data=st.data())
+def test_as_many_positive_impulses_as_windows_unanswered(data: st.DataObject) -> None:
+    n, window = 3, data.draw(st.integers(1, 6))
+    trials = data.draw(st.lists(st.integers(0, n - 1), min_size=1, max_size=5))
+    steps = [[k] if phase == 0 else [] for k in trials for phase in range(window)]
+    outputs = [sorted(data.draw(st.sets(st.integers(0, n - 1)))) for _ in steps]
+    found = written(outputs, steps, n, window)
+    for trial, k in enumerate(trials):
+        inside = slice(trial * window, (trial + 1) * window)
+        spiked = [i for step in outputs[inside] for i in step]
+        assert sum(len(plus) for _, plus in found[inside]) == (k not in spiked)
+        assert sum(len(minus) for minus, _ in found[inside]) == sum(i != k for i in spiked)
+
+
+@pytest.mark.parametrize("feedback", ["symmetric", "random"])
+@pytest.mark.parametrize("loss", LOSSES)
+def test_engines_agree_for_every_loss_and_learn_in_blocks_that_cut_windows(loss: str, feedback: str) -> None:
+    task = ss.tasks.xor(seed=3, period_ms=2000.0)
+    found = {}
+    for engine in ("clock", "event"):
+        net = ss.Network(
+            [100, 6, 2], feedback=feedback, loss=loss, w0=100.0, seed=1, optimizer=ss.SGD(0.1),
+            rule=ss.Rule(block=20.0, w_max=200.0), scheme=ss.Scheme(precision="double"),
+        )  # fmt: skip
+        simulation = Simulation(net, task, engine)
+        found[engine] = spikes_of(simulation, 20_000), [w.copy() for w in net.weights], simulation.state.e2.copy()
+    assert found["clock"][0] == found["event"][0]
+    assert len(found["clock"][0][2]) > 5  # the outputs spike
+    assert np.abs(found["clock"][2]).max() > 0  # and err
+    for ours, theirs in zip(found["event"][1], found["clock"][1], strict=True):
+        assert relative(ours, theirs) < 1e-9  # double precision, times the growth e^4 of an interval
+
+
+@pytest.mark.parametrize("engine", ["clock", "event"])
+def test_windows_do_not_notice_where_a_call_ends(engine: str) -> None:
+    task, errors = ss.tasks.xor(seed=3, period_ms=1000.0), []
+    for steps in (10_000, 37):
+        net = ss.Network([100, 2], loss="windowed", w0=60.0, seed=1, scheme=ss.Scheme(precision="double"))
+        simulation, squared = Simulation(net, task, engine), 0.0
+        while simulation.step < 10_000:
+            n = min(steps, 10_000 - simulation.step)
+            squared += n * simulation.advance(n)[0]
+        errors.append(squared)
+    assert errors[0] > 0
+    assert errors[1] == pytest.approx(errors[0], rel=1e-9)  # the order of a sum
+
+
+def test_answers_are_right_if_the_expected_spike_and_no_others() -> None:
+    target = ss.Spikes([10.0, 50.0, 100.0, 150.0], [0, 1, 0, 1], 2)
+    output = ss.Spikes([20.0, 55.0, 60.0, 135.0, 151.0, 152.0], [0, 1, 0, 0, 1, 1], 2)
+    assert ss.answers(output, target, 25.0).tolist() == [True, False, False, True]
+
+
+def test_xor_trials_show_their_patterns_and_expect_their_answers() -> None:
+    task = ss.tasks.xor(seed=2, period_ms=60_000.0)
+    n, onsets = task.spec["targets"].set_size, task.targets.times_ms
+    assert np.diff(onsets).min() >= 100
+    assert task.targets.n == 2
+    for onset, expected in zip(onsets, task.targets.ids, strict=True):
+        ids = np.bincount(task.inputs.between(onset, onset + 10).ids, minlength=100)
+        assert np.all(ids[:n] == 1)  # the reference
+        first, second = (set(ids[k * n : (k + 1) * n]) for k in (1, 2))
+        assert first | second <= {0, 1}
+        assert len(first) == len(second) == 1
+        assert (first != second) == expected
+    rate = (len(task.inputs) - 2 * n * len(onsets)) / 100 / 60
+    assert rate == pytest.approx(4.0 * (1 - 10 / np.diff(onsets).mean()), rel=0.1)  # Poisson: 24,000 spikes, and random bits
+
+
+def test_xor_refuses_sets_that_do_not_fit() -> None:
+    with pytest.raises(ss.ParameterError, match=r"XOR.set_size: must be at most a third of the 30 inputs, got 15"):
+        ss.tasks.xor(n_inputs=30)
+
+
+def test_a_symmetric_network_learns_xor_and_its_run_says_so(tmp_path) -> None:  # type: ignore[no-untyped-def]
+    task = ss.tasks.xor(seed=1)
+    net = ss.Network([100, 4, 2], loss="windowed", optimizer=ss.RMaxProp(5.0), seed=1)
+    run = ss.train(net, task, 400_000, record="spikes")
+    assert run.summary()["windows"] == 100
+    assert run.summary()["accuracy"] > 0.75
+    run.save(tmp_path / "run")
+    again = ss.Run.load(tmp_path / "run")
+    assert again.network.loss == ss.Windowed()
+    assert again.summary()["accuracy"] == run.summary()["accuracy"]

@@ -1,0 +1,46 @@
+"""Many runs in parallel."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import superspike as ss
+
+TABLES = [
+    {"task": "poisson", "inputs": 20, "outputs": 2, "hidden": [3], "w0": "100mV", "duration": "2s", "seed": seed}
+    for seed in (1, 2, 3)
+]
+
+
+def test_any_number_of_processes_gives_the_same_runs(tmp_path: Path) -> None:
+    alone, together = (ss.sweep(TABLES, tmp_path / str(jobs), jobs) for jobs in (1, 2))
+    assert [run.network.seed for run in alone] == [1, 2, 3]
+    for a, b in zip(alone, together, strict=True):
+        assert all(np.array_equal(x, y) for x, y in zip(a.weights, b.weights, strict=True))
+        assert a.metrics["cost"].tolist() == b.metrics["cost"].tolist()
+        assert a.spikes == b.spikes
+
+
+def test_finished_runs_are_kept_and_changed_options_are_new_runs(tmp_path: Path) -> None:
+    ss.sweep(TABLES[:2], tmp_path)
+    kept = {folder: (folder / "metrics.csv").stat().st_mtime_ns for folder in tmp_path.iterdir()}
+    ss.sweep([*TABLES, TABLES[0] | {"learning_rate": "2mV"}], tmp_path, jobs=1)
+    assert len(list(tmp_path.iterdir())) == 4
+    assert {folder: (folder / "metrics.csv").stat().st_mtime_ns for folder in kept} == kept
+
+
+def test_a_wrong_option_is_refused_before_anything_runs(tmp_path: Path) -> None:
+    with pytest.raises(ss.ParameterError, match="hidden"):
+        ss.sweep([*TABLES, {"hidden": "four"}], tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_run_that_fails_names_itself(tmp_path: Path, jobs: int) -> None:
+    bad = [TABLES[0] | {"duration": "2.05ms", "seed": seed} for seed in (7, 8)]  # not a whole number of steps
+    with pytest.raises(ss.ParameterError, match=r"duration_ms: must be a whole number of steps") as caught:
+        ss.sweep(bad, tmp_path, jobs)
+    assert "'duration': '2.05ms'" in caught.value.__notes__[0]
