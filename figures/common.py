@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib import rc_context
+from matplotlib.ticker import LogFormatter
 
 import superspike as ss
 from superspike.plotting import COLORS, new_figure, save
@@ -134,8 +135,8 @@ def draw_curves(axes, runs: list[ss.Run], label: str, color: str, **style) -> No
     low, high = np.maximum(np.percentile(curves, [25, 75], axis=0), floor)
     axes.fill_between(time, low, high, color=color, alpha=0.15, lw=0)
     axes.set(xlabel="simulated time (s)", ylabel="cost (Hz)", yscale="log")
-    axes.yaxis.set_major_formatter("{x:g}")
-    axes.yaxis.set_minor_formatter("")
+    axes.yaxis.set_major_formatter(LogFormatter())
+    axes.yaxis.set_minor_formatter(LogFormatter(minor_thresholds=(1, 0.4)))  # labelled where the axis spans less than a decade
 
 
 def traces(network: ss.Network, task: ss.Task, begin_ms: float, steps: int, read) -> dict[str, np.ndarray]:

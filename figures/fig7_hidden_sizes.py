@@ -35,6 +35,7 @@ def draw(figure):
     left.set(xscale="log", yscale="log", xlabel="hidden units", ylabel="final cost (Hz)")
     left.set_xticks(widths, [str(n) for n in widths])
     left.minorticks_off()
+    left.set_yticks([4, 6, 10, 20], ["4", "6", "10", "20"])
     right.set_title(f"{widths[-1]} hidden units", fontsize=8)
     picture.legend(*left.get_legend_handles_labels(), loc="outside upper center", ncols=5, columnspacing=1, handlelength=1.5)
     panel(left, "a")

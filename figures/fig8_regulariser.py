@@ -33,7 +33,7 @@ def draw(figure):
         for a in exponents:
             axes.plot(strengths, [values[a, rho] for rho in strengths], "o-", ms=4, color=COLORS_BY_EXPONENT[a], label=f"a = {a}")
         axes.set(xscale="log", xlabel="strength ρ")
-    left.set(ylabel="final cost (Hz)", yscale="log")
+    left.set(ylabel="final cost (Hz)")
     right.set(ylabel="hidden rate (Hz)")
     right.legend(loc="upper left", bbox_to_anchor=(1, 1))
     panel(left, "a")

@@ -1,9 +1,12 @@
-"""How fast the engines are, measured side by side in one run: medians of interleaved repeats."""
+"""How fast the engines are, measured side by side in one run: medians of interleaved repeats of a trained network."""
 
 from __future__ import annotations
 
 import os
 import statistics
+import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from itertools import pairwise
@@ -18,6 +21,7 @@ from .scheme import PRECISIONS, Scheme
 from .simulation import Simulation
 
 DT_S = 1e-4  # the default time step
+WARM_UP = 100_000  # steps of learning before anything is timed, so that all engines run the same trained network
 
 
 class Case(NamedTuple):
@@ -46,9 +50,9 @@ DURATIONS = (1.0, 3.0, 10.0, 30.0, 100.0)  # s
 
 
 class Runner:
-    """A simulation that can be timed again and again; time goes on from call to call."""
+    """A simulation that can be timed again and again; time goes on from call to call. ``weights``: where it starts from."""
 
-    def __init__(self, case: Case, engine: str, precision: str = "single", learn: bool = True) -> None:
+    def __init__(self, case: Case, engine: str, precision: str = "single", learn: bool = True, weights: Any = None) -> None:
         task = tasks.poisson(
             n_inputs=case.sizes[0],
             input_rate=case.input_rate,
@@ -56,7 +60,8 @@ class Runner:
             target_rate=case.target_rate,
             period_ms=1890.0,
         )
-        self.simulation = Simulation(Network(case.sizes, w0=50.0, scheme=Scheme(precision=precision)), task, engine)
+        network = Network(case.sizes, w0=50.0, weights=weights, scheme=Scheme(precision=precision))
+        self.simulation = Simulation(network, task, engine)
         self.case, self.learn = case, learn
         self.synapse_spikes = 0
 
@@ -83,6 +88,34 @@ def mebibytes(simulation: Simulation) -> float:
     """Memory of the simulation's arrays, which does not grow with the simulated time."""
     work = simulation._event[1] if simulation.engine == "event" else ()
     return float(sum(array.nbytes for array in (*simulation.state, *work))) / 2**20
+
+
+def trained(case: Case) -> list[Any]:
+    """The weights that the case's network has learned after WARM_UP steps."""
+    runner = Runner(case, "event")
+    runner.seconds(WARM_UP)
+    return [w.copy() for w in runner.simulation.network.weights]
+
+
+def compile_seconds(engine: str) -> float:
+    """Time to compile an engine's kernels, measured in a new process with an empty cache."""
+    code = (
+        "import time; from superspike.benchmark import MAIN, Runner; "
+        f"runner = Runner(MAIN, {engine!r}); began = time.perf_counter(); runner.simulation.compile(); "
+        "print(time.perf_counter() - began)"
+    )
+    with tempfile.TemporaryDirectory() as cache:
+        environment = os.environ | {"XDG_CACHE_HOME": cache}
+        return float(subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, check=True).stdout)
+
+
+def peak_memory_mib() -> float:
+    """The most memory that this process has held so far; NaN where the system does not tell."""
+    try:
+        import resource
+    except ImportError:
+        return float("nan")
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
 
 
 def machine() -> dict[str, Any]:
@@ -130,6 +163,7 @@ def measure(runners: Sequence[Runner], repeats: int, target_s: float) -> list[di
             "plasticity": runner.learn,
             "real_time_factor": factor,
             "real_time_factors": found,
+            "spread_percent": 100 * (max(found) - min(found)) / factor,
             "ns_per_neuron_step": 1e9 * DT_S / factor / neurons,
             "synapse_steps_per_s": factor * runner.case.synapses / DT_S,
             "memory_mib": mebibytes(runner.simulation),
@@ -140,7 +174,8 @@ def measure(runners: Sequence[Runner], repeats: int, target_s: float) -> list[di
 
 def compare(repeats: int, target_s: float, on_compile: Callable[[Simulation], None] = Simulation.compile) -> dict[str, Any]:
     """Both engines on the main task, plasticity on, single precision."""
-    runners = [Runner(MAIN, engine) for engine in ENGINES]
+    weights = trained(MAIN)
+    runners = [Runner(MAIN, engine, weights=weights) for engine in ENGINES]
     for runner in runners:
         on_compile(runner.simulation)
     rows = measure(runners, repeats, target_s)
@@ -151,13 +186,23 @@ def suite(repeats: int, target_s: float, on_compile: Callable[[Simulation], None
     """Four tasks × engines × precisions × plasticity, and how the event engine's cost scales."""
     rows = []
     for case in SUITE:
+        weights = trained(case)
         runners = [
-            Runner(case, engine, precision, learn) for engine in ENGINES for precision in PRECISIONS for learn in (True, False)
+            Runner(case, engine, precision, learn, weights)
+            for engine in ENGINES
+            for precision in PRECISIONS
+            for learn in (True, False)
         ]
         for runner in runners:
             on_compile(runner.simulation)
         rows += measure(runners, repeats, target_s)
-    return {"machine": machine(), "rows": rows, "scaling": scaling(repeats, target_s)}
+    return {
+        "machine": machine(),
+        "rows": rows,
+        "scaling": scaling(repeats, target_s),
+        "compile_s": {engine: compile_seconds(engine) for engine in ENGINES},
+        "peak_memory_mib": peak_memory_mib(),
+    }
 
 
 def scaling(repeats: int, target_s: float) -> dict[str, Any]:

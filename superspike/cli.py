@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 BENCH_COLUMNS = {
     "real_time_factor": "sim. s per wall s",
+    "spread_percent": "min to max (%)",
     "ns_per_neuron_step": "ns per neuron-step",
     "ns_per_synapse_spike": "ns per synapse-spike",
     "synapse_steps_per_s": "synapse-steps per s",
@@ -180,7 +181,10 @@ def bench(suite: bool, repeats: int, seconds: float, as_json: bool) -> None:
     for row in results["rows"]:
         words = f"{row['task']:<16} {row['engine']:<7} {row['precision']:<10} {'on' if row['plasticity'] else 'off':<11}"
         click.echo(words + "".join(f"{row[name]:>22.3g}" for name in BENCH_COLUMNS))
-    if not suite:
+    if suite:
+        compiled = ", ".join(f"{engine} {seconds:.0f} s" for engine, seconds in results["compile_s"].items())
+        click.echo(f"compiling: {compiled}; peak memory of this process: {results['peak_memory_mib']:.0f} MiB")
+    else:
         click.echo(f"event / clock: {results['ratio']:.1f}")
     for name, found in results.get("scaling", {}).items():
         points = ", ".join(f"{x:g}: {y:.3g} s" for x, y in zip(found["x"], found["seconds"], strict=True))

@@ -1,8 +1,8 @@
 """Tasks: a frozen input pattern and the target spikes that the outputs shall answer it with, repeated every period.
 
 Inputs and targets are parameter classes with a method ``spikes``; adding one is adding a class here, and the command
-line picks up its fields as options. Targets that belong to inputs of their own have a method ``both`` instead. :func:`make` joins one of each to a :class:`Task`; ``text("HELLO")`` and its
-siblings are the same in one call.
+line picks up its fields as options. Targets that belong to inputs of their own have a method ``both`` instead.
+:func:`make` joins one of each to a :class:`Task`; ``text("HELLO")`` and its siblings are the same in one call.
 """
 
 from __future__ import annotations
@@ -247,7 +247,7 @@ class XOR(NamedTuple):
         return 200_000.0
 
     def both(self, background: Spikes, period_ms: float, rng: np.random.Generator) -> tuple[Spikes, Spikes]:
-        """Inputs and targets of one period, with ``background`` between the patterns. Raises ParameterError for too few inputs."""
+        """Inputs and targets of one period, with ``background`` between the patterns; ParameterError for too few inputs."""
         n = self.set_size
         if background.n < 3 * n:
             raise ParameterError(f"XOR.set_size: must be at most a third of the {background.n} inputs, got {n}")
@@ -283,12 +283,13 @@ def make(inputs: Any = None, targets: Any = None, period_ms: float | None = None
     inputs_rng, targets_rng = np.random.default_rng(check_seed("Task.seed", seed)).spawn(2)
     generated = isinstance(inputs, PoissonInputs)
     period = targets.natural_period() if period_ms is None else period_ms
-    target_spikes = targets.spikes(period, targets_rng) if hasattr(targets, "spikes") else None
-    if generated and period is None:
-        period = Task(target_spikes, target_spikes).period_ms
-    input_spikes = inputs.spikes(period, inputs_rng)
-    if target_spikes is None:
-        input_spikes, target_spikes = targets.both(input_spikes, period, targets_rng)
+    if hasattr(targets, "both"):
+        input_spikes, target_spikes = targets.both(inputs.spikes(period, inputs_rng), period, targets_rng)
+    else:
+        target_spikes = targets.spikes(period, targets_rng)
+        if generated and period is None:
+            period = Task(target_spikes, target_spikes).period_ms
+        input_spikes = inputs.spikes(period, inputs_rng)
     return Task(
         input_spikes, target_spikes, period, spec={"inputs": inputs, "targets": targets, "period_ms": period, "seed": seed}
     )

@@ -120,7 +120,7 @@ def test_texts_that_cannot_be_written_are_refused(text: str) -> None:
 def test_every_registered_target_and_input_makes_a_task(ras_files: tuple[str, str], tmp_path: Path) -> None:
     picture = Image.new("L", (10, 10), 0)
     picture.save(tmp_path / "black.png")
-    needed = {"image": str(tmp_path / "black.png"), "target": ras_files[1], "input": ras_files[0]}
+    needed = {"image": str(tmp_path / "black.png"), "target": ras_files[1], "input": ras_files[0], "set_size": 5}
     for targets in TARGETS.values():
         for inputs in INPUTS.values():
             made = [cls(**{name: needed[name] for name in cls._fields if name in needed}) for cls in (inputs, targets)]
