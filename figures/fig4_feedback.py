@@ -17,7 +17,7 @@ FAILED = 20.0  # Hz: half of what a silent output costs
 
 def draw(figure):
     """Learning curves, final costs by the number of positive feedback weights, and output weights by feedback's sign."""
-    seeds, seconds, sizes = figure.size(20, 6), 250, (4, 8)
+    seeds, seconds, sizes = figure.size(20, 4), 250, (4, 8)
     keys = [(feedback, n) for n in sizes for feedback in ("random", "symmetric", "uniform")]
     base = figure.poisson() | {"duration": f"{seconds}s"}
     tables = [base | {"feedback": f, "hidden": [n], "seed": seed} for f, n in keys for seed in range(1, seeds + 1)]
