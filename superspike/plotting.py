@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 # Okabe and Ito's colours, which colour-blind readers can tell apart; one meaning each in every picture.
 COLORS = {"input": "#000000", "hidden": "#009E73", "output": "#0072B2", "target": "#E69F00", "cost": "#D55E00"}
 MOST_DOTS = 20_000  # spikes drawn per panel
+LONGEST = 10_000.0  # ms: of longer periods, two excerpts are drawn
+EXCERPT = 2_000.0  # ms: their length
 FEW = 10  # units: up to here, spikes are drawn as ticks and each unit has its number
 
 
@@ -112,9 +114,11 @@ def raster(run: Run) -> Figure:
 def draw_rasters(figure: Any, run: Run) -> None:
     """A column per window, a row per layer from the output down."""
     layers = [name for name in run.spikes if name != "target"][::-1]
-    columns = list(
-        zip(run.periods_ms, ["first period", "last period"] if len(run.periods_ms) > 1 else ["whole run"], strict=True)
-    )
+    windows, end = run.periods_ms, run.periods_ms[-1][1]
+    titles = ["first period", "last period"] if len(windows) > 1 else ["whole run"]
+    if end - windows[-1][0] > LONGEST:
+        windows, titles = [(0.0, EXCERPT), (end - EXCERPT, end)], ["first 2 s", "last 2 s"]
+    columns = list(zip(windows, titles, strict=True))
     heights = [3 if name == "output" else 2 for name in layers]
     axes = figure.subplots(len(layers), len(columns), sharex="col", sharey="row", height_ratios=heights, squeeze=False)
     n_hidden = len(run.network.sizes) - 2

@@ -20,7 +20,7 @@ from . import config, plotting
 from ._parameters import ParameterError
 from .config import COST_WINDOW, Training
 from .network import Network, load_weights, save_weights
-from .spikes import Spikes, answers, match, write_ras
+from .spikes import Spikes, agreement, write_ras
 from .tasks import Task
 
 Array = NDArray[Any]
@@ -77,13 +77,12 @@ class Run:
 
         With a loss of response windows: how many of the last 100 recorded, and the share of them, are answered rightly.
         """
-        output, target = self.spikes["output"], self.spikes["target"]
-        window = self.network.loss.window_ms
-        if window:
-            right = answers(output, target.between(0, self.windows_ms[-1][1] - window), window)[-100:]
-            return {"windows": len(right), "accuracy": float(right.mean()) if len(right) else float("nan")}
+        output, target, window = self.spikes["output"], self.spikes["target"], self.network.loss.window_ms
         begin, end = self.periods_ms[-1]
-        return match(output.between(begin, end), target.between(begin, end))._asdict()
+        if window:
+            last = np.unique(target.between(0, end - window).times_ms)[-100:]
+            begin, end = float(last[0]) if len(last) else begin, end - window
+        return agreement(output if window else output.between(begin, end), target.between(begin, end), window)
 
     def summary(self) -> dict[str, Any]:
         """The numbers of the run: cost, rates, speed, and how the output meets its targets (:meth:`answered`)."""

@@ -7,8 +7,9 @@ step s + D):
    and held there for the next n_ref steps; then I' = a1 I. f is the surrogate of today's v, after the reset.
 2. **Delivery**: each spike of step t − D adds its row of weights to I of the layer above.
 3. **Errors**: e1' = a1 e1, e2' = a2 e2 + c e1'. e2 is the third factor, and the running cost takes e2².
-4. **Error impulses** enter e1: at an output, −1 for its own spike and +1 for its target's spike of step t − D; at a hidden
-   layer, row k of its feedback matrix for the impulses of output k of step t − 1.
+4. **Error impulses** enter e1: at an output, −1 for its own spike and +1 for its target's spike of step t − D (or the
+   impulses of another loss, :mod:`superspike.loss`, of that step); at a hidden layer, row k of its feedback matrix for
+   the impulses of output k of step t − 1.
 5. **Synapses** (i ← j), the Hebbian product with both factors D steps ago, so that it lines up with the potential that
    the spike caused. p is j's pre trace D steps late: a spike of step s enters p1 in step s + 2D.
 

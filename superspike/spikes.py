@@ -253,6 +253,14 @@ def answers(output: Spikes, target: Spikes, window_ms: float = 25.0) -> Array:
     return np.array(found, bool)
 
 
+def agreement(output: Spikes, target: Spikes, window_ms: float) -> dict[str, float]:
+    """How an output answers its target: hits, misses, extra (:func:`match`), or windows and accuracy (:func:`answers`) if any."""
+    if not window_ms:
+        return dict(match(output, target)._asdict())
+    right = answers(output, target, window_ms)
+    return {"windows": len(right), "accuracy": float(right.mean()) if len(right) else float("nan")}
+
+
 def van_rossum_distance(a: Spikes, b: Spikes, tau_ms: float = 10.0, tau_rise_ms: float | None = None) -> Array:
     """Squared van Rossum distance of each unit's two spike trains, (n,) (van Rossum 2001; ZG18 Eq. 2.1).
 

@@ -257,3 +257,13 @@ def test_a_full_disk_leaves_nothing_behind(tmp_path: Path) -> None:
     )  # fmt: skip
     assert "Nothing was written" in found.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["warm"]
+
+
+def test_response_windows_are_trained_and_reported(tmp_path: Path) -> None:
+    words = ["--task", "xor", "--loss", "windowed", "--window", "20ms", "--inputs", "60", "--hidden", "4", "--duration", "15s"]
+    summary = json.loads(superspike("train", *words, "--json", "--out", "xor", cwd=tmp_path).stdout)
+    assert summary["windows"] > 20
+    assert 0 <= summary["accuracy"] <= 1
+    assert 'loss = "windowed"' in (tmp_path / "xor" / "config.toml").read_text()
+    report = superspike("evaluate", "xor", "--duration", "10s", cwd=tmp_path).stdout
+    assert "response windows answered rightly" in report
