@@ -18,7 +18,7 @@ def sums(engine: str, precision: str, interval: int = 0) -> list[np.ndarray]:
     simulation = Simulation(network, TASK, engine)
     if interval:
         filters = pre_filter(network.rule, network.scheme), trace_filter(network.rule, network.scheme)
-        simulation._event = (event.propagators(*filters, interval, network.dtype), simulation._event[1])
+        simulation._table = event.propagators(*filters, interval, network.dtype)
     simulation.learn(True)
     simulation.advance(5001)
     return [m.astype(float) for m in simulation.traces["m"]]

@@ -19,15 +19,15 @@ def draw(figure):
 
     def read(simulation, log):
         state, unit = simulation.state, simulation.where.start[-2]
-        now = (simulation.step - 1) % state.f.shape[0]
+        then, ring = simulation.step - 1, state.f.shape[0]  # f(U) of a step lies where it is read, D steps later
         return {
             "pre trace": state.p2[pre],
             "U (mV)": state.v[unit] + network.neuron.v_rest,
-            "f(U) (1/mV)": state.f[now, unit],
+            "f(U) (1/mV)": state.f[(then + simulation.constants.delay) % ring, unit],
             "λ (1/mV)": simulation.traces["h2"][0][pre, 0],
             "error e": state.e2[unit],
             "Σ e λ (1/mV)": simulation.traces["m"][0][pre, 0],
-            "_f_then": state.f[(simulation.step - 1 - simulation.constants.delay) % state.f.shape[0], unit],
+            "_f_then": state.f[then % ring, unit],
         }
 
     found = traces(network, task, begin, round(period / network.scheme.dt), read)

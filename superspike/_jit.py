@@ -138,12 +138,12 @@ class OwnCache(FunctionCache):
 
 
 def kernel(function: Callable[..., Any]) -> Any:
-    """Compile an entry point: called from Python, cached on disk in the package's own folder."""
+    """Compile an entry point: called from Python, which may run other threads meanwhile; cached in the package's own folder."""
     settings: Any = numba.config
     before = settings.CACHE_DIR
     settings.CACHE_DIR = str(cache_folder())  # read while the cache is set up, just below
     try:
-        entry: Any = numba.njit(pipeline_class=Wide, **FLAGS)(function)
+        entry: Any = numba.njit(pipeline_class=Wide, nogil=True, **FLAGS)(function)
         entry._cache = OwnCache(function)  # type: ignore[no-untyped-call]
         return entry
     finally:
@@ -186,3 +186,13 @@ def choose_by_type(stub: Callable[..., Any]) -> None:
 
     options: Any = FLAGS | {"forceinline": True}
     overload(stub, jit_options=options, strict=False)(choose)
+
+
+def cores() -> int:
+    """How many threads may run at once: the cores, or what the environment's NUMBA_NUM_THREADS says."""
+    return int(numba.config.NUMBA_NUM_THREADS)  # type: ignore[attr-defined]
+
+
+def use_one_core() -> None:
+    """Leave the other cores to other processes."""
+    numba.config.NUMBA_NUM_THREADS = 1  # type: ignore[attr-defined]

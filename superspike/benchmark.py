@@ -52,7 +52,9 @@ DURATIONS = (1.0, 3.0, 10.0, 30.0, 100.0)  # s
 class Runner:
     """A simulation that can be timed again and again; time goes on from call to call. ``weights``: where it starts from."""
 
-    def __init__(self, case: Case, engine: str, precision: str = "single", learn: bool = True, weights: Any = None) -> None:
+    def __init__(
+        self, case: Case, engine: str, precision: str = "single", learn: bool = True, weights: Any = None, threads: int = 1
+    ) -> None:
         task = tasks.poisson(
             n_inputs=case.sizes[0],
             input_rate=case.input_rate,
@@ -61,7 +63,7 @@ class Runner:
             period_ms=1890.0,
         )
         network = Network(case.sizes, w0=50.0, weights=weights, scheme=Scheme(precision=precision))
-        self.simulation = Simulation(network, task, engine)
+        self.simulation = Simulation(network, task, engine, threads)
         self.case, self.learn = case, learn
         self.synapse_spikes = 0
 
@@ -86,7 +88,7 @@ class Runner:
 
 def mebibytes(simulation: Simulation) -> float:
     """Memory of the simulation's arrays, which does not grow with the simulated time."""
-    work = simulation._event[1] if simulation.engine == "event" else ()
+    work = simulation._work[0] if simulation.engine == "event" else ()
     return float(sum(array.nbytes for array in (*simulation.state, *work))) / 2**20
 
 

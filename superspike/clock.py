@@ -33,14 +33,15 @@ def advance(where: Layout, c: Constants, state: State, log: Log, feedback: Array
     squared = 0.0
     for u in range(history, history + steps):
         now = (t + u - history) % state.f.shape[0]
-        then = (t + u - history - c.delay) % state.f.shape[0]
+        late = (t + u - history + c.delay) % state.f.shape[0]
         arrived = u - c.delay
         for k in range(out):  # 1. neurons
             a, b = start[k + 1], start[k + 2]
-            v, current, refractory, f = state.v[a:b], state.current[a:b], state.refractory[a:b], state.f[now, a:b]
+            v, current, refractory, f = state.v[a:b], state.current[a:b], state.refractory[a:b], state.f[late, a:b]
             fired = lif_step(v, current, refractory, f, c.n_ref, c.lif, c.surrogate)
-            end = ptr[k + 1, u]
-            ptr[k + 1, u + 1] = find_spikes(refractory, c.n_ref, ids, end) if fired else end
+            ptr[k + 1, u + 1] = ptr[k + 1, u]
+            if fired:
+                find_spikes(refractory, c.n_ref, 1, ptr[k + 1], u, ids)
         loss.impulses(c.loss, ptr, ids, out, u, c.window, state.answers)
         for k in range(len(where.pre)):  # 2. delivery
             pre, a, b = where.pre[k], start[where.post[k]], start[where.post[k] + 1]
@@ -48,7 +49,7 @@ def advance(where: Layout, c: Constants, state: State, log: Log, feedback: Array
         for layer in range(1, out + 1):  # 3. errors, 4. error impulses
             a, b = start[layer], start[layer + 1]
             e1 = state.e1[a:b]
-            layer_squared = error_step(e1, state.e2[a:b], c.error)
+            layer_squared = error_step(e1, state.e2[a:b], state.e[now, a:b], c.error)
             if layer == out:
                 squared += layer_squared
                 output_impulses(e1, ids, ptr[minus, arrived], ptr[minus, arrived + 1], -c.impulse)
@@ -71,7 +72,7 @@ def advance(where: Layout, c: Constants, state: State, log: Log, feedback: Array
                     i = where.w_start[k] + row * (b - a)
                     j = i + b - a
                     synapse_step(
-                        state.p2[pre + row], state.f[then, a:b], state.e2[a:b],
+                        state.p2[pre + row], state.f[now, a:b], state.e2[a:b],
                         state.h1[i:j], state.h2[i:j], state.m[i:j], c.trace,
                     )  # fmt: skip
         pre_step(state.p1, state.p2, c.pre)

@@ -32,7 +32,7 @@ import numpy as np
 from . import error, loss, neuron, rule, surrogate
 from ._jit import choose_by_type, compiled, inlined, kernel
 from .filters import Filter
-from .state import WINDOW, Array, Constants, Layout, Log, State, staggered, zeros
+from .state import LANES, WINDOW, Array, Constants, Layout, Log, State, staggered, zeros
 
 choose_by_type(surrogate.derivative)
 choose_by_type(loss.impulses)
@@ -77,8 +77,10 @@ TAGS = 64  # intervals after which all rows of synapses are brought up to date
 
 
 class Work(NamedTuple):
-    """The engine's own arrays; they hold nothing between calls."""
+    """The engine's own arrays; they hold nothing between calls. ``begin`` and ``end`` tell whose synapses are advanced."""
 
+    begin: Array  # (layers,): of each layer's neurons from begin
+    end: Array  # to end
     sums: Array  # (8, neurons): X11, X12, X21, X22, E1, E2, Y1, Y2 of the current interval
     jump: Array  # (3, neurons): how (A1, A2, M) change at a presynaptic spike in this step
     maps: Array  # (TAGS, 8, neurons): U11, U12, U21, U22, E1, E2, Y1, Y2 from the start of an interval to that of the current
@@ -87,11 +89,14 @@ class Work(NamedTuple):
     p: Array  # (2, rows of synapses): its p̃ in that frame
 
 
-def workspace(where: Layout, dtype: type) -> Work:
-    """Arrays of the right shapes; sums zero, as at the start of an interval."""
+def workspace(where: Layout, dtype: type, part: int = 0, parts: int = 1) -> Work:
+    """Arrays for the synapses of one of ``parts`` equal shares of all neurons; sums zero, as at the start of an interval."""
     neurons = staggered(int(where.start[-1]), dtype)
     rows = int(where.row_start[-1])
+    lanes = np.diff(where.start) // LANES
     return Work(
+        begin=where.start[:-1] + lanes * part // parts * LANES,
+        end=where.start[:-1] + lanes * (part + 1) // parts * LANES,
         sums=zeros((8, neurons), dtype),
         jump=zeros((3, neurons), dtype, 1),
         maps=zeros((TAGS, 8, neurons), dtype, 2),
@@ -103,8 +108,9 @@ def workspace(where: Layout, dtype: type) -> Work:
 
 @inlined
 def sums_step(
-    f: Array, e: Array, x11: Array, x12: Array, x21: Array, x22: Array, e1: Array, e2: Array, y1: Array, y2: Array, k: Array
-) -> None:
+    f: Array, e: Array, k: Array,
+    x11: Array, x12: Array, x21: Array, x22: Array, e1: Array, e2: Array, y1: Array, y2: Array,
+) -> None:  # fmt: skip
     """Add one step to the sums of a layer."""
     for i in range(f.shape[0]):
         x11[i] += k[0] * f[i]
@@ -115,6 +121,25 @@ def sums_step(
         e2[i] += k[5] * e[i]
         y1[i] += e[i] * (k[4] * x11[i] + k[5] * x21[i])
         y2[i] += e[i] * (k[4] * x12[i] + k[5] * x22[i])
+
+
+@inlined
+def sums_two_steps(
+    f: Array, e: Array, k: Array, f_: Array, e_: Array, k_: Array,
+    x11: Array, x12: Array, x21: Array, x22: Array, e1: Array, e2: Array, y1: Array, y2: Array,
+) -> None:  # fmt: skip
+    """Add two steps to the sums of a layer, which stay in registers in between: stores bind."""
+    for i in range(f.shape[0]):
+        u11, u12 = x11[i] + k[0] * f[i], x12[i] + k[1] * f[i]
+        u21, u22 = x21[i] + k[2] * f[i], x22[i] + k[3] * f[i]
+        x11[i] = v11 = u11 + k_[0] * f_[i]
+        x12[i] = v12 = u12 + k_[1] * f_[i]
+        x21[i] = v21 = u21 + k_[2] * f_[i]
+        x22[i] = v22 = u22 + k_[3] * f_[i]
+        e1[i] += k[4] * e[i] + k_[4] * e_[i]
+        e2[i] += k[5] * e[i] + k_[5] * e_[i]
+        y1[i] += e[i] * (k[4] * u11 + k[5] * u21) + e_[i] * (k_[4] * v11 + k_[5] * v21)
+        y2[i] += e[i] * (k[4] * u12 + k[5] * u22) + e_[i] * (k_[4] * v12 + k_[5] * v22)
 
 
 @inlined
@@ -182,24 +207,31 @@ def neurons(where: Layout, c: Constants, state: State, log: Log, layer: int, t: 
     one = type(c.impulse)(1)
     v, current, refractory = state.v[a:b], state.current[a:b], state.refractory[a:b]
     for s in range(window):
-        f = state.f[(t + s) % ring, a:b]
-        fired = lif_step(v, current, refractory, f, c.n_ref, c.lif, c.surrogate)
-        end = ptr[layer, u + s]
-        ptr[layer, u + s + 1] = find_spikes(refractory, c.n_ref, ids, end) if fired else end
-        if layer == len(where.start) - 2:
-            loss.impulses(c.loss, ptr, ids, layer, u + s, c.window, state.answers)
+        lif_step(v, current, refractory, state.f[(t + s + c.delay) % ring, a:b], c.n_ref, c.lif, c.surrogate)
         arrived = u + s - c.delay
         for k in range(len(where.pre)):
             if where.post[k] == layer:
                 begin, end = ptr[where.pre[k], arrived], ptr[where.pre[k], arrived + 1]
                 add_rows(current, state.w, where.w_start[k], ids, begin, end, one)
+    find_spikes(refractory, c.n_ref, window, ptr[layer], u, ids)
+    if layer == len(where.start) - 2:
+        for s in range(window):
+            loss.impulses(c.loss, ptr, ids, layer, u + s, c.window, state.answers)
+
+
+@compiled
+def first_synapse(where: Layout, k: int, row: int, post: int) -> int:
+    """The synapse of neuron ``post`` in a row of projection k."""
+    begin, end = where.start[where.post[k]], where.start[where.post[k] + 1]
+    first: int = where.w_start[k] + (row - where.row_start[k]) * (end - begin) + post - begin
+    return first
 
 
 @compiled
 def bring_up_to_date(where: Layout, state: State, work: Work, k: int, row: int, now: int) -> None:
     """Express one row of synapses of projection k in the frame of interval ``now``."""
-    a, b = where.start[where.post[k]], where.start[where.post[k] + 1]
-    i = where.w_start[k] + (row - where.row_start[k]) * (b - a)
+    a, b = work.begin[where.post[k]], work.end[where.post[k]]
+    i = first_synapse(where, k, row, a)
     j = i + b - a
     u, free = work.maps[work.tag[row]], work.free[work.tag[row]]
     p1, p2 = work.p[0, row], work.p[1, row]
@@ -219,7 +251,7 @@ def enter_spikes(
     where: Layout, state: State, work: Work, k: int, ids: Array, begin: int, end: int, d: Array, now: int
 ) -> None:  # fmt: skip
     """Enter the spikes ``ids[begin:end]``, all of one step of interval ``now``, into the synapses of projection k."""
-    a, b = where.start[where.post[k]], where.start[where.post[k] + 1]
+    a, b = work.begin[where.post[k]], work.end[where.post[k]]
     jump, x = work.jump, work.sums
     jumps(
         jump[0, a:b], jump[1, a:b], jump[2, a:b],
@@ -231,47 +263,37 @@ def enter_spikes(
             bring_up_to_date(where, state, work, k, row, now)
         work.p[0, row] += d[0]
         work.p[1, row] += d[1]
-        i = where.w_start[k] + ids[s] * (b - a)
+        i = first_synapse(where, k, row, a)
         j = i + b - a
         add_row(state.h1[i:j], state.h2[i:j], state.m[i:j], jump[0, a:b], jump[1, a:b], jump[2, a:b])
 
 
 @compiled
-def errors_and_sums(
-    where: Layout, c: Constants, state: State, log: Log, feedback: Array, plastic: Array,
-    layer: int, t: int, u: int, window: int, q: int, table: Propagators, work: Work, now: int,
-) -> float:  # fmt: skip
-    """Take errors, sums and synapses of one layer through a window; return Σ e² if it is the output layer, else 0."""
+def learns(where: Layout, plastic: Array, layer: int) -> bool:
+    """Whether any projection onto the layer is plastic."""
+    found = False
+    for k in range(len(where.pre)):
+        found |= where.post[k] == layer and plastic[k]
+    return found
+
+
+@compiled
+def errors(
+    where: Layout, c: Constants, state: State, log: Log, feedback: Array, layer: int, t: int, u: int, window: int
+) -> float:
+    """Take the errors of one layer through a window; return their Σ e²."""
     ptr, ids, ring, out = log.ptr, log.ids, state.f.shape[0], len(where.start) - 2
     a, b = where.start[layer], where.start[layer + 1]
     minus = len(ptr) - 2  # the rows of the error impulses
     plus = minus + 1
-    learns = False
-    for k in range(len(where.pre)):
-        learns |= where.post[k] == layer and plastic[k]
-    if not learns and layer != out:
-        return 0.0
     e1, e2, first = state.e1[a:b], state.e2[a:b], where.b_start[layer]
     zeta, zeta_a, zeta_sum = state.zeta[a:b], state.zeta_a[a:b], state.zeta_sum[a:b]
-    x = work.sums  # sliced here: eight slices a step would cost as much as the sums
-    x11, x12, x21, x22 = x[0, a:b], x[1, a:b], x[2, a:b], x[3, a:b]
-    s1, s2, y1, y2 = x[4, a:b], x[5, a:b], x[6, a:b], x[7, a:b]
     decay_a = c.het_decay**c.exponent
     squared = 0.0
     for s in range(window):
         arrived = u + s - c.delay
-        for k in range(len(where.pre)):
-            begin, end = ptr[where.pre[k], arrived - c.delay], ptr[where.pre[k], arrived - c.delay + 1]
-            if where.post[k] == layer and plastic[k] and begin < end:
-                enter_spikes(where, state, work, k, ids, begin, end, table.spike[q + s], now)
-        layer_squared = error_step(e1, e2, c.error)
-        if learns:
-            sums_step(
-                state.f[(t + s - c.delay) % ring, a:b], e2,
-                x11, x12, x21, x22, s1, s2, y1, y2, table.step[q + s],
-            )  # fmt: skip
+        squared += error_step(e1, e2, state.e[(t + s) % ring, a:b], c.error)
         if layer == out:
-            squared += layer_squared
             output_impulses(e1, ids, ptr[minus, arrived], ptr[minus, arrived + 1], -c.impulse)
             output_impulses(e1, ids, ptr[plus, arrived], ptr[plus, arrived + 1], c.impulse)
         else:
@@ -281,6 +303,46 @@ def errors_and_sums(
                 own_rate_spikes(zeta, zeta_a, ids, ptr[layer, u + s], ptr[layer, u + s + 1], c.exponent)
                 own_rate_step(zeta, zeta_a, zeta_sum, c.het_decay, decay_a)
     return squared
+
+
+@compiled
+def synapses(
+    where: Layout, c: Constants, state: State, log: Log, plastic: Array,
+    layer: int, t: int, u: int, window: int, q: int, table: Propagators, work: Work, now: int,
+) -> None:  # fmt: skip
+    """Take sums and synapses of one layer through a window: from one step with presynaptic spikes to the next."""
+    ptr, ids, ring = log.ptr, log.ids, state.f.shape[0]
+    a, b = work.begin[layer], work.end[layer]
+    f, e, x = state.f, state.e, work.sums
+    x11, x12, x21, x22 = x[0, a:b], x[1, a:b], x[2, a:b], x[3, a:b]
+    e1, e2, y1, y2 = x[4, a:b], x[5, a:b], x[6, a:b], x[7, a:b]
+    s = 0
+    while s < window:
+        for k in range(len(where.pre)):
+            if where.post[k] == layer and plastic[k]:
+                pre, then = ptr[where.pre[k]], u + s - 2 * c.delay
+                if pre[then] < pre[then + 1]:
+                    enter_spikes(where, state, work, k, ids, pre[then], pre[then + 1], table.spike[q + s], now)
+        row = (t + s) % ring
+        stop = min(window, s + ring - row)
+        for k in range(len(where.pre)):
+            if where.post[k] == layer and plastic[k]:
+                pre, then = ptr[where.pre[k]], u - 2 * c.delay
+                end = s + 1
+                while end < stop and pre[then + end] == pre[then + end + 1]:
+                    end += 1
+                stop = end
+        while s < stop:
+            row = (t + s) % ring
+            if s + 1 < stop:
+                sums_two_steps(
+                    f[row, a:b], e[row, a:b], table.step[q + s], f[row + 1, a:b], e[row + 1, a:b], table.step[q + s + 1],
+                    x11, x12, x21, x22, e1, e2, y1, y2,
+                )  # fmt: skip
+                s += 2
+            else:
+                sums_step(f[row, a:b], e[row, a:b], table.step[q + s], x11, x12, x21, x22, e1, e2, y1, y2)
+                s += 1
 
 
 @compiled
@@ -304,7 +366,7 @@ def end_interval(where: Layout, state: State, plastic: Array, end: Array, work: 
         u = work.maps[tag]
         for k in range(len(where.pre)):
             if plastic[k]:
-                a, b = where.start[where.post[k]], where.start[where.post[k] + 1]
+                a, b = work.begin[where.post[k]], work.end[where.post[k]]
                 chain_map(
                     u[0, a:b], u[1, a:b], u[2, a:b], u[3, a:b], u[4, a:b], u[5, a:b], u[6, a:b], u[7, a:b],
                     x[0, a:b], x[1, a:b], x[2, a:b], x[3, a:b], x[4, a:b], x[5, a:b], x[6, a:b], x[7, a:b],
@@ -341,8 +403,10 @@ def end_maps(where: Layout, state: State, plastic: Array, work: Work) -> None:
         if plastic[k]:
             for row in range(where.row_start[k], where.row_start[k + 1]):
                 bring_up_to_date(where, state, work, k, row, 0)
-            flush(state.h1[where.w_start[k] : where.w_start[k + 1]])
-            flush(state.h2[where.w_start[k] : where.w_start[k + 1]])
+                i = first_synapse(where, k, row, work.begin[where.post[k]])
+                j = first_synapse(where, k, row, work.end[where.post[k]])
+                flush(state.h1[i:j])
+                flush(state.h2[i:j])
 
 
 @kernel
@@ -357,7 +421,7 @@ def advance(
     """
     history = log.ptr.shape[1] - 1 - steps
     interval = len(table.step)
-    squared = 0.0
+    squared = total = 0.0
     q, now = 0, -1
     u = history
     while u < history + steps:
@@ -367,13 +431,16 @@ def advance(
                 start_maps(where, state, work)
             work.maps[now] = 0
             work.free[now] = table.end[0]
-        window = min(WINDOW, interval - q, history + steps - u)
+        window = min(WINDOW, c.n_ref + 1, interval - q, history + steps - u)
         for layer in range(1, len(where.start) - 1):
             neurons(where, c, state, log, layer, t + u - history, u, window)
         for layer in range(1, len(where.start) - 1):
-            squared += errors_and_sums(
-                where, c, state, log, feedback, plastic, layer, t + u - history, u, window, q, table, work, now
-            )  # fmt: skip
+            learning = learns(where, plastic, layer)
+            if learning or layer == len(where.start) - 2:
+                squared = errors(where, c, state, log, feedback, layer, t + u - history, u, window)
+            if learning:
+                synapses(where, c, state, log, plastic, layer, t + u - history, u, window, q, table, work, now)
+        total += squared  # of the last layer, the output
         for layer in range(len(where.start) - 2):
             pre_spikes(where, c, state, log, layer, u, window, q, table.spike)
         u += window
@@ -384,4 +451,4 @@ def advance(
             if now == TAGS - 1 or u == history + steps:
                 end_maps(where, state, plastic, work)
                 now = -1
-    return squared
+    return total

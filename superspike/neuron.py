@@ -64,13 +64,24 @@ def lif_step(v: Array, current: Array, refractory: Array, f: Array, n_ref: int, 
     return bool(latest == spike)
 
 
-def find_spikes(refractory: Array, n_ref: int, ids: Array, end: int) -> int:
-    """Append the neurons that spiked in this step to ``ids`` from ``end``; return the new end."""
+def find_spikes(refractory: Array, n_ref: int, window: int, ptr: Array, u: int, ids: Array) -> None:
+    """Write the spikes of the last ``window`` ≤ n_ref + 1 steps into the log, step by step from ``ptr[u]``, in order of neurons.
+
+    A neuron's refractory counter tells how long ago it spiked, and it has not spiked twice.
+    """
+    oldest = n_ref + 2 - window  # the counter of a neuron that spiked in the first of these steps
+    ptr[u + 1 : u + window + 1] = 0
     for i in range(refractory.shape[0]):
-        if refractory[i] == n_ref + 1:
-            ids[end] = i
-            end += 1
-    return end
+        s = refractory[i] - oldest
+        if s >= 0 and s + 1 < window:
+            ptr[u + s + 2] += 1
+    for s in range(window):
+        ptr[u + s + 1] += ptr[u + s]  # where the spikes of step s begin
+    for i in range(refractory.shape[0]):
+        s = refractory[i] - oldest
+        if s >= 0:
+            ids[ptr[u + s + 1]] = i
+            ptr[u + s + 1] += 1  # in the end: where they end
 
 
 def add_rows(x: Array, rows: Array, first: int, ids: Array, begin: int, end: int, factor: float) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from . import config
-from ._jit import source_key
+from ._jit import source_key, use_one_core
 from ._parameters import ParameterError
 from .run import Run
 from .training import SilentNetworkWarning, train
@@ -42,7 +42,10 @@ def sweep(
     processes = min(jobs or os.cpu_count() or 1, len(missing))
     if processes > 1:
         context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(processes, mp_context=context) as pool, bar(len(missing), progress) as done:
+        with (
+            ProcessPoolExecutor(processes, mp_context=context, initializer=use_one_core) as pool,
+            bar(len(missing), progress) as done,
+        ):
             futures = [pool.submit(train_into, table, where) for where, table in missing.items()]
             try:
                 for future in as_completed(futures):

@@ -171,7 +171,7 @@ def advance(t: Traces, table: Propagators, given: Given, error: Array, f: Any, o
         t.e[i] = dtype(error[i])
     if t.n_spikes[arriving] > 0:
         enter_spikes(t, arriving, table.spike[q])
-    sums_step(then, t.e, x[0], x[1], x[2], x[3], x[4], x[5], x[6], x[7], table.step[q])
+    sums_step(then, t.e, table.step[q], x[0], x[1], x[2], x[3], x[4], x[5], x[6], x[7])
     if own.rho > 0:
         own_rate_spikes(t.zeta[0], t.zeta[1], given.post, 0, n_post, own.exponent)
         own_rate_step(t.zeta[0], t.zeta[1], t.zeta[2], own.decay, own.decay_a)

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from . import clock, event
-from ._jit import compile_lock
+from ._jit import compile_lock, cores
 from ._parameters import ParameterError, cast, one_of
 from .config import ENGINES
 from .network import Network
 from .rule import RHO_PER_MV2
 from .scheme import cost_per_squared_error, error_filter, membrane_filter, pre_filter, trace_filter, whole_steps
-from .state import WINDOW, Constants, Log, initial_state, layout, matrix, padded
+from .state import WINDOW, Constants, Layout, Log, State, copy_neurons, initial_state, layout, matrix, padded, with_own_neurons
 from .tasks import Task
 from .update import update
 
@@ -24,6 +26,13 @@ Array = NDArray[Any]
 # The event engine's intervals, in units of the faster of the traces' two time constants: docs/engines.md has measurements.
 INTERVAL = {"single": 2.0, "double": 4.0}
 
+THREADED = 2**18  # synapses from which on a second thread pays
+
+
+def threads_for(where: Layout) -> int:
+    """One thread per core for a large network, one for a small one."""
+    return cores() if where.w_start[-1] >= THREADED else 1
+
 
 class Simulation:
     """Runs ``network`` on ``task``; time goes on from call to call, and ``step`` counts the steps so far.
@@ -31,7 +40,7 @@ class Simulation:
     The network's weights move into the simulation's arrays; the network keeps views of them.
     """
 
-    def __init__(self, network: Network, task: Task, engine: str = "event") -> None:
+    def __init__(self, network: Network, task: Task, engine: str = "event", threads: int | None = None) -> None:
         one_of("engine", engine, ENGINES)
         sizes, ends = network.sizes, (task.n_inputs, task.n_outputs)
         if (sizes[0], sizes[-1]) != ends:
@@ -68,10 +77,11 @@ class Simulation:
         self._method = cast(network.optimizer, dtype)
         fastest = min(trace_filter(rule, scheme)[:2])
         interval = max(1, round(INTERVAL[scheme.precision] / -math.log(fastest)))
-        self._event = (
-            event.propagators(pre_filter(rule, scheme), trace_filter(rule, scheme), interval, dtype),
-            event.workspace(self.where, dtype),
-        )
+        self._table = event.propagators(pre_filter(rule, scheme), trace_filter(rule, scheme), interval, dtype)
+        parts = 1 if engine == "clock" else threads or threads_for(self.where)
+        self._work = [event.workspace(self.where, dtype, part, parts) for part in range(parts)]
+        self._states = [self.state, *(with_own_neurons(self.state) for _ in self._work[1:])]
+        self._pool = ThreadPoolExecutor(parts - 1) if parts > 1 else None
         self._history = 2 * delay + 2
         self._tails = [(np.zeros(self._history, np.int64), np.zeros(0, np.int32))] * (len(sizes) + 1 + network.loss.extra_rows)
         self._feedback = self._flat_feedback()
@@ -110,15 +120,39 @@ class Simulation:
             self._run_update(np.zeros_like(self.plastic), 1.0)
 
     def _run_engine(self, log: Log, steps: int) -> float:
-        arguments = (self.where, self.constants, self.state, log, self._feedback, self.plastic, self.step, steps)
-        return float(clock.advance(*arguments) if self.engine == "clock" else event.advance(*arguments, *self._event))
+        """Each thread simulates all neurons, on arrays of its own, and its share of the synapses: none waits for another."""
+        logs = [log, *(Log(log.ptr.copy(), log.ids.copy()) for _ in self._work[1:])]
+        for state in self._states[1:]:
+            copy_neurons(self.state, state)
+
+        def advance(work: event.Work, state: State, log: Log) -> float:
+            arguments = (self.where, self.constants, state, log, self._feedback, self.plastic, self.step, steps)
+            return float(clock.advance(*arguments) if self.engine == "clock" else event.advance(*arguments, self._table, work))
+
+        if not self.plastic.any():
+            return advance(self._work[0], self.state, log)
+        return float(self._together(advance, self._states, logs))
 
     def _run_update(self, plastic: Array, rate: float) -> None:
         rule, dtype = self.network.rule, self.network.dtype
-        update(
-            self.where, self.state, plastic, self._method, dtype(rate), self.block_steps,
-            dtype(rule.block), self.constants.rho, dtype(rule.w_max),
-        )  # fmt: skip
+
+        def share(work: event.Work) -> None:
+            update(
+                self.where, work.begin, work.end, self.state, plastic, self._method, dtype(rate), self.block_steps,
+                dtype(rule.block), self.constants.rho, dtype(rule.w_max),
+            )  # fmt: skip
+
+        self._together(share)
+        self.state.zeta_sum[:] = 0
+
+    def _together(self, function: Callable[..., Any], *arguments: list[Any]) -> Any:
+        """Call ``function`` once per thread, with its work and its one of each list of arguments; return the first's result."""
+        calls = list(zip(self._work, *arguments, strict=True))
+        others = [self._pool.submit(function, *call) for call in calls[1:]] if self._pool else []
+        first = function(*calls[0])
+        for other in others:
+            other.result()
+        return first
 
     def advance(self, steps: int) -> tuple[float, Log]:
         """Simulate ``steps`` steps; return their mean cost (Hz) and the log of spikes in these steps."""

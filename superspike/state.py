@@ -62,17 +62,21 @@ class State(NamedTuple):
     answers: Array  # (1 + outputs,): what the loss knows of its window (int32)
     e1: Array  # error filter, first and
     e2: Array  # second stage: the third factor
+    e: Array  # (ring, neurons): third factor of step t in row t mod ring
     zeta: Array  # own-rate trace of the regulariser
     zeta_a: Array  # its power ζ^a
     zeta_sum: Array  # Σ ζ^a over the block
     p1: Array  # pre trace, first and
     p2: Array  # second stage, 2 D steps late
-    f: Array  # (ring, neurons): surrogate of step t in row t mod ring, 1/mV
+    f: Array  # (ring, neurons): surrogate of step t − D in row t mod ring, 1/mV
     w: Array  # weights (mV)
     h1: Array  # eligibility trace, first and
     h2: Array  # second stage: λ (1/mV)
     m: Array  # Σ e λ over the block
     scale: Array  # the optimiser's running scale v
+
+
+SYNAPTIC = ("w", "h1", "h2", "m", "scale")  # the state's arrays over synapses; the others are over neurons
 
 
 class Log(NamedTuple):
@@ -122,16 +126,26 @@ def layout(sizes: list[int]) -> Layout:
 def initial_state(where: Layout, n_out: int, ring: int, exponent: float, dtype: type) -> State:
     """Everything at rest, all traces and weights zero."""
     n, s = int(where.start[-1]), int(where.w_start[-1])
-    synapses, other = ("w", "h1", "h2", "m", "scale"), {"refractory": zeros(n, np.int32), "f": zeros((ring, n), dtype)}
-    other["answers"] = zeros(1 + n_out, np.int32)
+    shapes: dict[str, Any] = {"answers": 1 + n_out, "e": (ring, n), "f": (ring, n)} | dict.fromkeys(SYNAPTIC, s)
+    integers = ("refractory", "answers")
     state = State(
-        **{
-            name: other[name] if name in other else zeros(s if name in synapses else n, dtype, k)
-            for k, name in enumerate(State._fields)
-        }
+        **{name: zeros(shapes.get(name, n), np.int32 if name in integers else dtype, k) for k, name in enumerate(State._fields)}
     )
     state.zeta_a[:] = 0.0**exponent
     return state
+
+
+def with_own_neurons(state: State) -> State:
+    """A state that shares the arrays over synapses, and has its own over neurons: see :func:`copy_neurons`."""
+    own = {name: x for name, x in state._asdict().items() if name not in SYNAPTIC}
+    return state._replace(**{name: zeros(x.shape, x.dtype.type, k) for k, (name, x) in enumerate(own.items())})
+
+
+def copy_neurons(source: State, target: State) -> None:
+    """Copy the arrays over neurons."""
+    for name, x, y in zip(State._fields, source, target, strict=True):
+        if name not in SYNAPTIC:
+            y[...] = x
 
 
 def matrix(flat: Array, begin: int, end: int, width: int, n: int) -> Array:

@@ -33,7 +33,8 @@ class Errors(NamedTuple):
     waiting: Array  # (D + 1, n): the impulses of step t in row t mod (D + 1)
     impulses: Array  # (n,): those that entered e1 in the last step
     e1: Array  # (n,): first and
-    e2: Array  # second stage: the third factor
+    e2: Array  # second stage
+    e: Array  # (n,): the third factor
 
 
 @kernel
@@ -52,7 +53,7 @@ def output_step(x: Errors, filter: Filter, size: float, own: Array, wanted: Arra
         today[own[s]] -= 1
     for s in range(n_wanted):
         today[wanted[s]] += 1
-    error_step(x.e1, x.e2, filter)
+    error_step(x.e1, x.e2, x.e, filter)
     for i in range(n):
         x.impulses[i] = arriving[i]
         x.e1[i] += size * arriving[i]
@@ -63,7 +64,7 @@ def output_step(x: Errors, filter: Filter, size: float, own: Array, wanted: Arra
 @kernel
 def hidden_step(x: Errors, filter: Filter, size: float, matrix: Array, given: Array) -> None:
     """One step of a hidden layer's error: yesterday's impulses of the outputs enter through the feedback matrix."""
-    error_step(x.e1, x.e2, filter)
+    error_step(x.e1, x.e2, x.e, filter)
     for k in range(matrix.shape[0]):
         if x.impulses[k] != 0:
             for i in range(x.e1.shape[0]):
@@ -110,7 +111,7 @@ class VanRossumError(Stateful):
         filter, size = error_filter(rule, scheme)
         self._made_with = (self.n, scheme, rule)
         self._constants = cast(filter, dtype), dtype(size)
-        self._state = Errors(np.zeros(1, np.int64), np.zeros((delay + 1, self.n), dtype), *np.zeros((3, self.n), dtype))
+        self._state = Errors(np.zeros(1, np.int64), np.zeros((delay + 1, self.n), dtype), *np.zeros((4, self.n), dtype))
         self.impulses = self._state.impulses
         self._own, self._wanted = np.zeros((2, max(self.n, 1)), np.int64)
         self._step = bound(output_step, self._state, *self._constants, self._own, self._wanted, 0, 0)
@@ -133,7 +134,7 @@ class VanRossumError(Stateful):
             raise wrong_id("VanRossumError.step.output_spikes", self._own, wrong - 1)
         if wrong < 0:
             raise wrong_id("VanRossumError.step.target_spikes", self._wanted, -1 - wrong)
-        return self._state.e2  # type: ignore[no-any-return]
+        return self._state.e  # type: ignore[no-any-return]
 
     def reset(self) -> None:
         """Forget all errors."""
@@ -192,7 +193,7 @@ class Feedback(Stateful):
         n_hidden, n_out = shapes[0][0], shapes[-1][1]
         self.matrix: Array = np.zeros((n_out, n_hidden), dtype)
         self._state = Errors(
-            np.zeros(1, np.int64), np.zeros((0, 0), dtype), np.zeros(n_out, dtype), *np.zeros((2, n_hidden), dtype)
+            np.zeros(1, np.int64), np.zeros((0, 0), dtype), np.zeros(n_out, dtype), *np.zeros((3, n_hidden), dtype)
         )
         self._given = np.zeros(n_out, dtype)
         self._step = bound(hidden_step, self._state, *self._constants, self.matrix, self._given)
@@ -225,7 +226,7 @@ class Feedback(Stateful):
         except (ValueError, TypeError):
             raise wrong_numbers("Feedback.step.impulses", impulses, len(self._given)) from None
         self._step(self._state, *self._constants, self.matrix, self._given)
-        return self._state.e2  # type: ignore[no-any-return]
+        return self._state.e  # type: ignore[no-any-return]
 
     def reset(self) -> None:
         """Forget all errors."""

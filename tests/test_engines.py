@@ -9,9 +9,11 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from superspike import LIF, SGD, FastSigmoid, Network, Rule, Scheme, Task, tasks
+from superspike import simulation as simulation_module
 from superspike.event import TAGS
 from superspike.feedback import FEEDBACKS
-from superspike.simulation import Simulation
+from superspike.simulation import Simulation, threads_for
+from superspike.state import layout
 from superspike.surrogate import SURROGATES
 
 NEAR = 1e-9  # mV: a membrane this close to threshold may fall to either side of it by rounding
@@ -141,6 +143,26 @@ def test_a_call_of_more_intervals_than_the_event_engine_keeps_maps_for() -> None
     for trace in ("h1", "h2", "m"):
         for ours, theirs in zip(sums["event"][trace], sums["clock"][trace], strict=True):
             assert relative(ours, theirs) < 1e-9  # double precision, times the growth e^4 of an interval
+
+
+def test_any_number_of_threads_gives_the_same_bits() -> None:
+    task = tasks.poisson(n_inputs=40, input_rate=10.0, outputs=20, target_rate=10.0, period_ms=700.0, seed=3)
+    found = []
+    for threads in (1, 2, 3, 9):  # of which some have no neuron of a layer
+        network = Network([40, 100, 50, 20], rule=Rule(rho=1.0), w0=150.0, seed=2)
+        simulation = Simulation(network, task, "event", threads)
+        spikes = spikes_of(simulation, 12_300)
+        found.append((spikes, [*network.weights, *simulation.traces["m"], *simulation.traces["h2"]]))
+    assert all(len(found[0][0][layer]) > 20 for layer in range(4))
+    for spikes, arrays in found[1:]:
+        assert spikes == found[0][0]
+        assert all(np.array_equal(x, y) for x, y in zip(arrays, found[0][1], strict=True))
+
+
+def test_only_large_networks_are_split_over_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(simulation_module, "cores", lambda: 2)
+    assert threads_for(layout([200, 256, 200])) == 1
+    assert threads_for(layout([1000, 1000, 1000])) == 2
 
 
 @pytest.mark.parametrize("engine", ["clock", "event"])

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numba
 import numpy as np
 import pytest
 
 import superspike as ss
+from superspike._jit import cores, use_one_core
 
 TABLES = [
     {"task": "poisson", "inputs": 20, "outputs": 2, "hidden": [3], "w0": "100mV", "duration": "2s", "seed": seed}
@@ -22,6 +24,13 @@ def test_any_number_of_processes_gives_the_same_runs(tmp_path: Path) -> None:
         assert all(np.array_equal(x, y) for x, y in zip(a.weights, b.weights, strict=True))
         assert a.metrics["cost"].tolist() == b.metrics["cost"].tolist()
         assert a.spikes == b.spikes
+
+
+def test_workers_leave_the_other_cores_to_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(numba.config, "NUMBA_NUM_THREADS", 8)
+    assert cores() == 8
+    use_one_core()
+    assert cores() == 1
 
 
 def test_finished_runs_are_kept_and_changed_options_are_new_runs(tmp_path: Path) -> None:
