@@ -11,42 +11,17 @@ import brian2 as b2
 from brian2 import Hz, ms, mV
 
 from superspike.brian2 import SuperSpikeSynapses
+from superspike.peers import NEURONS, PRE, SYNAPSES, UPDATE
 
 N_PRE, N_POST, REPEATS = 200, 100, 5
 SECONDS = 0.5  # simulated, per repeat
-
-NEURONS = """
-dv/dt = (-60*mV - v + I) / (10*ms) : volt (unless refractory)
-dI/dt = -I / (5*ms) : volt
-"""
-POST = """
-de1/dt = -e1 / (5*ms) : 1
-de2/dt = (e1 - e2) / (10*ms) : 1
-f = 1 / (1 + abs(v + 50*mV) / mV)**2 : 1
-"""
-PRE = """
-dz1/dt = -z1 / (5*ms) : 1
-dz2/dt = (z1 - z2) / (10*ms) : 1
-"""
-SYNAPSES = """
-dh1/dt = -h1 / (5*ms) + f_post * z2_pre / ms : 1 (clock-driven)
-dh2/dt = (h1 - h2) / (10*ms) : 1 (clock-driven)
-dm/dt = e2_post * h2 / ms : 1 (clock-driven)
-w : volt
-scale : 1
-"""
-UPDATE = """
-scale = clip(0.98 * scale, m**2, inf)
-w = clip(w + 1*mV * m / (sqrt(scale) + 1e-15), -100*mV, 100*mV)
-m = 0
-"""
 
 
 def network(plasticity):
     """Inputs, neurons and targets, and synapses of the kind named."""
     inputs = b2.NeuronGroup(N_PRE, PRE, threshold="rand() < 5*Hz*dt", reset="z1 += 1", method="euler")
     neurons = b2.NeuronGroup(
-        N_POST, NEURONS + POST, threshold="v > -50*mV", reset="v = -60*mV; e1 -= 0.02", refractory=5 * ms, method="euler"
+        N_POST, NEURONS, threshold="v > -50*mV", reset="v = -60*mV; e1 -= 0.02", refractory=5 * ms, method="euler"
     )
     neurons.v = -60 * mV
     targets = b2.PoissonGroup(N_POST, 10 * Hz)

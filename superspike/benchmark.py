@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import statistics
 import subprocess
@@ -15,10 +16,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import __version__, tasks
+from ._jit import cores, use_one_core
 from .config import ENGINES
 from .network import Network
 from .scheme import PRECISIONS, Scheme
-from .simulation import Simulation
+from .simulation import Simulation, threads_for
 
 DT_S = 1e-4  # the default time step
 WARM_UP = 100_000  # steps of learning before anything is timed, so that all engines run the same trained network
@@ -163,7 +165,9 @@ def measure(runners: Sequence[Runner], repeats: int, target_s: float) -> list[di
             "engine": runner.simulation.engine,
             "precision": runner.simulation.network.scheme.precision,
             "plasticity": runner.learn,
+            "threads": runner.simulation.threads,
             "real_time_factor": factor,
+            "best": max(found),
             "real_time_factors": found,
             "spread_percent": 100 * (max(found) - min(found)) / factor,
             "ns_per_neuron_step": 1e9 * DT_S / factor / neurons,
@@ -195,6 +199,9 @@ def suite(repeats: int, target_s: float, on_compile: Callable[[Simulation], None
             for precision in PRECISIONS
             for learn in (True, False)
         ]
+        threads = threads_for(runners[0].simulation.where)
+        if threads > 1:
+            runners.append(Runner(case, "event", weights=weights, threads=threads))
         for runner in runners:
             on_compile(runner.simulation)
         rows += measure(runners, repeats, target_s)
@@ -202,6 +209,7 @@ def suite(repeats: int, target_s: float, on_compile: Callable[[Simulation], None
         "machine": machine(),
         "rows": rows,
         "scaling": scaling(repeats, target_s),
+        "seeds": seeds_in_parallel(repeats, target_s),
         "compile_s": {engine: compile_seconds(engine) for engine in ENGINES},
         "peak_memory_mib": peak_memory_mib(),
     }
@@ -221,6 +229,32 @@ def scaling(repeats: int, target_s: float) -> dict[str, Any]:
     runner.seconds(10_000)
     found["duration (s)"] = fitted(list(DURATIONS), [runner.seconds(round(d / DT_S)) for d in DURATIONS])
     return found
+
+
+def learn_beside(others: Any, target_s: float, found: Any) -> None:
+    """A process that learns the main task at the same time as others; puts its real-time factor into a queue."""
+    use_one_core()
+    runner = Runner(MAIN, "event")
+    steps = steps_for(runner, target_s)
+    others.wait()
+    found.put(steps * DT_S / runner.seconds(steps))
+
+
+def seeds_in_parallel(repeats: int, target_s: float) -> dict[str, Any]:
+    """Simulated seconds per second of one process, and of one process per core together, interleaved; medians and ratio."""
+    context = multiprocessing.get_context("spawn")
+    totals: dict[int, list[float]] = {1: [], cores(): []}
+    for _ in range(repeats):
+        for jobs, total in totals.items():
+            found, others = context.Queue(), context.Barrier(jobs)
+            processes = [context.Process(target=learn_beside, args=(others, target_s, found)) for _ in range(jobs)]
+            for process in processes:
+                process.start()
+            total.append(sum(found.get() for _ in processes))
+            for process in processes:
+                process.join()
+    alone, together = statistics.median(totals[1]), statistics.median(totals[cores()])
+    return {"processes": cores(), "alone": alone, "together": together, "ratio": together / alone}
 
 
 def fitted(x: list[float], seconds: list[float]) -> dict[str, Any]:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 BENCH_COLUMNS = {
     "real_time_factor": "sim. s per wall s",
+    "best": "best",
     "spread_percent": "min to max (%)",
     "ns_per_neuron_step": "ns per neuron-step",
     "ns_per_synapse_spike": "ns per synapse-spike",
@@ -168,31 +169,49 @@ def plot(run_folder: str, out: str | None) -> None:
 @click.option(
     "--seconds", type=click.FloatRange(0.01), default=0.5, show_default=True, help="wall-clock time of each measurement"
 )
+@click.option("--peers", is_flag=True, help="add PyTorch (BPTT) and Brian2 on the same network, where installed")
 @click.option("--json", "as_json", is_flag=True, help="print machine-readable results")
-def bench(suite: bool, repeats: int, seconds: float, as_json: bool) -> None:
+def bench(suite: bool, repeats: int, seconds: float, peers: bool, as_json: bool) -> None:
     """Time both engines side by side, on 200-256-200 at the rates of SSBM oxford in single precision."""
     from . import benchmark
+    from .peers import compare
 
     results = (benchmark.suite if suite else benchmark.compare)(repeats, seconds, on_compile=compile_aloud)
+    if peers:
+        results["peers"] = compare(repeats)
     if as_json:
         click.echo(json.dumps(results))
         return
     click.echo(", ".join(f"{name} {value}" for name, value in results["machine"].items()))
     click.echo(
-        f"{'task':<16} {'engine':<7} {'precision':<10} {'plasticity':<11}"
+        f"{'task':<16} {'engine':<7} {'precision':<10} {'plasticity':<11} threads"
         + "".join(f"{title:>22}" for title in BENCH_COLUMNS.values())
     )
     for row in results["rows"]:
-        words = f"{row['task']:<16} {row['engine']:<7} {row['precision']:<10} {'on' if row['plasticity'] else 'off':<11}"
+        plasticity = "on" if row["plasticity"] else "off"
+        words = f"{row['task']:<16} {row['engine']:<7} {row['precision']:<10} {plasticity:<11} {row['threads']:<7}"
         click.echo(words + "".join(f"{row[name]:>22.3g}" for name in BENCH_COLUMNS))
     if suite:
         compiled = ", ".join(f"{engine} {seconds:.0f} s" for engine, seconds in results["compile_s"].items())
         click.echo(f"compiling: {compiled}; peak memory of this process: {results['peak_memory_mib']:.0f} MiB")
+        seeds = results["seeds"]
+        click.echo(
+            f"200-256-200, {seeds['processes']} processes at once: {seeds['together']:.3g} sim. s per wall s, "
+            f"one alone {seeds['alone']:.3g}; ratio {seeds['ratio']:.2f}"
+        )
     else:
         click.echo(f"event / clock: {results['ratio']:.1f}")
     for name, found in results.get("scaling", {}).items():
         points = ", ".join(f"{x:g}: {y:.3g} s" for x, y in zip(found["x"], found["seconds"], strict=True))
         click.echo(f"event engine against {name}: {points}; exponent {found['exponent']:.2f}")
+    for row in results.get("peers", []):
+        if "install" in row:
+            click.echo(f"{row['peer']:<26}not installed: {row['install']}")
+        else:
+            click.echo(
+                f"{row['peer']:<26}{row['version']:<14}{row['s_per_simulated_s']:.3g} s per simulated s, "
+                f"{row['ratio']:.3g} × the event engine's"
+            )
 
 
 @main.command(short_help="Print versions, cache and cores.")

@@ -37,7 +37,8 @@ def threads_for(where: Layout) -> int:
 class Simulation:
     """Runs ``network`` on ``task``; time goes on from call to call, and ``step`` counts the steps so far.
 
-    The network's weights move into the simulation's arrays; the network keeps views of them.
+    The network's weights move into the simulation's arrays; the network keeps views of them. ``threads`` share the event
+    engine's synapses (default: one per core for a large network, else one); their number does not change a bit.
     """
 
     def __init__(self, network: Network, task: Task, engine: str = "event", threads: int | None = None) -> None:
@@ -78,10 +79,10 @@ class Simulation:
         fastest = min(trace_filter(rule, scheme)[:2])
         interval = max(1, round(INTERVAL[scheme.precision] / -math.log(fastest)))
         self._table = event.propagators(pre_filter(rule, scheme), trace_filter(rule, scheme), interval, dtype)
-        parts = 1 if engine == "clock" else threads or threads_for(self.where)
-        self._work = [event.workspace(self.where, dtype, part, parts) for part in range(parts)]
+        self.threads = 1 if engine == "clock" else threads or threads_for(self.where)
+        self._work = [event.workspace(self.where, dtype, part, self.threads) for part in range(self.threads)]
         self._states = [self.state, *(with_own_neurons(self.state) for _ in self._work[1:])]
-        self._pool = ThreadPoolExecutor(parts - 1) if parts > 1 else None
+        self._pool = ThreadPoolExecutor(self.threads - 1) if self.threads > 1 else None
         self._history = 2 * delay + 2
         self._tails = [(np.zeros(self._history, np.int64), np.zeros(0, np.int32))] * (len(sizes) + 1 + network.loss.extra_rows)
         self._feedback = self._flat_feedback()
