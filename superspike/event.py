@@ -4,17 +4,19 @@ Between the spikes of its presynaptic neuron j, a synapse (i ← j) obeys linear
 and on time only. Let q count the steps since the start of an interval, and write the free motion of the pre trace as
 p(q) = P(q) p̃ and of the eligibility trace as h(q) = G(q) h̃. Then p̃ is constant between spikes, and
 
-    h̃1 = A1 + X11 p̃1 + X12 p̃2        X11 += f H11 P21    X12 += f H11 P22        H = G⁻¹
-    h̃2 = A2 + X21 p̃1 + X22 p̃2        X21 += f H21 P21    X22 += f H21 P22
-    m  = M + E1 A1 + E2 A2 + Y1 p̃1 + Y2 p̃2
-         E1 += e G21    E2 += e G22    Y1 += e (G21 X11 + G22 X21)    Y2 += e (G21 X12 + G22 X22)
+    h1 = G11 (A1 + X1 p̃1 + X2 p̃2)                  X1 += f P21 / G11       X2 += f P22 / G11
+    h2 = G22 (A2 + σ A1 + Z1 p̃1 + Z2 p̃2)           Z1 += δσ X1             Z2 += δσ X2            σ = G21 / G22
+    m  = M + E1 A1 + E2 A2 + Y1 p̃1 + Y2 p̃2         E1 += e σ G22           E2 += e G22
+                                                    Y1 += e G22 Z1          Y2 += e G22 Z2
 
-with eight sums (X, E, Y) per post **neuron**, and three numbers (A1, A2, M) per synapse that change only when j spikes:
-p̃ then jumps by d = P⁻¹(1, 0), and A and M by what keeps h̃ and m continuous,
+(δσ is σ's change in this step, to whose end σ and G22 on the right belong)
 
-    A1 −= X11 d1 + X12 d2    A2 −= X21 d1 + X22 d2    M −= E1 δA1 + E2 δA2 + Y1 d1 + Y2 d2
+with eight sums (X, Z, E, Y) per post **neuron**, and three numbers (A1, A2, M) per synapse that change only when j spikes:
+p̃ then jumps by d = P⁻¹(1, 0), and A and M by what keeps h and m continuous,
 
-H and d grow as e^(q dt/τ_rise), so rounding bounds the interval's length. At its end the sums become a linear map from
+    A1 −= X1 d1 + X2 d2      A2 −= Z1 d1 + Z2 d2 + σ δA1      M −= E1 δA1 + E2 δA2 + Y1 d1 + Y2 d2
+
+1/G and d grow as e^(q dt/τ_rise), so rounding bounds the interval's length. At its end the sums become a linear map from
 (A, M, p̃) to (h, m, p), eight numbers per neuron again, and start anew. The synapses are **not** touched: maps are chained
 forward in time, where nothing grows, and each row of synapses keeps the interval in which it was last touched (its
 ``tag``). When its neuron spikes next, or when the call ends, one application of the map since then brings it up to date.
@@ -25,7 +27,7 @@ involved.
 from __future__ import annotations
 
 import functools
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -45,8 +47,8 @@ own_rate_step, own_rate_spikes = inlined(rule.own_rate_step), inlined(rule.own_r
 class Propagators(NamedTuple):
     """The free motion, step by step in an interval: row q of ``step`` holds the coefficients of the sums' step q."""
 
-    step: Array  # (q, 6): H11 P21, H11 P22, H21 P21, H21 P22 at q; G21, G22 at q + 1
-    spike: Array  # (q, 2): d = P⁻¹(1, 0)
+    step: Array  # (q, 5): P21 / G11, P22 / G11 at q; δσ; σ, G22 at q + 1
+    spike: Array  # (q, 3): d = P⁻¹(1, 0), σ
     end: Array  # (q + 1, 6): P11, P21, P22, G11, G21, G22
 
 
@@ -62,18 +64,18 @@ def propagators(pre: Filter, trace: Filter, interval: int, dtype: type) -> Propa
         return x
 
     p, g = free(pre), free(trace)
-    p11, p21, p22 = p.T
-    g11, g21, g22 = g.T
-    h11, h21 = 1 / g11, -g21 / (g11 * g22)
-    step = np.stack([h11 * p21, h11 * p22, h21 * p21, h21 * p22], axis=1)[:-1]
+    (p11, p21, p22), (g11, g21, g22) = p.T, g.T
+    sigma = g21 / g22
+    step = (p21 / g11)[:-1], (p22 / g11)[:-1], np.diff(sigma), sigma[1:], g22[1:]
+    spike = 1 / p11, -p21 / (p11 * p22), sigma
     return Propagators(
-        step=np.hstack([step, g[1:, 1:]]).astype(dtype),
-        spike=np.stack([1 / p11, -p21 / (p11 * p22)], axis=1)[:-1].astype(dtype),
+        step=np.stack(step, axis=1).astype(dtype),
+        spike=np.stack(spike, axis=1)[:-1].astype(dtype),
         end=np.hstack([p, g]).astype(dtype),
     )
 
 
-TAGS = 64  # intervals after which all rows of synapses are brought up to date
+TAGS = 32  # intervals after which all rows of synapses are brought up to date
 
 
 class Work(NamedTuple):
@@ -81,7 +83,7 @@ class Work(NamedTuple):
 
     begin: Array  # (layers,): of each layer's neurons from begin
     end: Array  # to end
-    sums: Array  # (8, neurons): X11, X12, X21, X22, E1, E2, Y1, Y2 of the current interval
+    sums: Array  # (8, neurons): X1, X2, Z1, Z2, E1, E2, Y1, Y2 of the current interval
     jump: Array  # (3, neurons): how (A1, A2, M) change at a presynaptic spike in this step
     maps: Array  # (TAGS, 8, neurons): U11, U12, U21, U22, E1, E2, Y1, Y2 from the start of an interval to that of the current
     free: Array  # (TAGS, 6): P11, P21, P22, G11, G21, G22 over the same time
@@ -107,51 +109,64 @@ def workspace(where: Layout, dtype: type, part: int = 0, parts: int = 1) -> Work
 
 
 @inlined
+def next_sums(
+    f: Any, e: Any, k: Array, x1: Any, x2: Any, z1: Any, z2: Any, e1: Any, e2: Any, y1: Any, y2: Any
+) -> tuple[Any, ...]:
+    """The sums of one neuron after one more step, whose coefficients are ``k``."""
+    x1 += k[0] * f
+    x2 += k[1] * f
+    z1 += k[2] * x1
+    z2 += k[2] * x2
+    g = k[4] * e
+    return x1, x2, z1, z2, e1 + k[3] * g, e2 + g, y1 + g * z1, y2 + g * z2
+
+
+@inlined
 def sums_step(
-    f: Array, e: Array, k: Array,
-    x11: Array, x12: Array, x21: Array, x22: Array, e1: Array, e2: Array, y1: Array, y2: Array,
-) -> None:  # fmt: skip
+    f: Array, e: Array, k: Array, x1: Array, x2: Array, z1: Array, z2: Array, e1: Array, e2: Array, y1: Array, y2: Array
+) -> None:
     """Add one step to the sums of a layer."""
     for i in range(f.shape[0]):
-        x11[i] += k[0] * f[i]
-        x12[i] += k[1] * f[i]
-        x21[i] += k[2] * f[i]
-        x22[i] += k[3] * f[i]
-        e1[i] += k[4] * e[i]
-        e2[i] += k[5] * e[i]
-        y1[i] += e[i] * (k[4] * x11[i] + k[5] * x21[i])
-        y2[i] += e[i] * (k[4] * x12[i] + k[5] * x22[i])
+        x1[i], x2[i], z1[i], z2[i], e1[i], e2[i], y1[i], y2[i] = next_sums(
+            f[i], e[i], k, x1[i], x2[i], z1[i], z2[i], e1[i], e2[i], y1[i], y2[i]
+        )
 
 
 @inlined
 def sums_two_steps(
     f: Array, e: Array, k: Array, f_: Array, e_: Array, k_: Array,
-    x11: Array, x12: Array, x21: Array, x22: Array, e1: Array, e2: Array, y1: Array, y2: Array,
+    x1: Array, x2: Array, z1: Array, z2: Array, e1: Array, e2: Array, y1: Array, y2: Array,
 ) -> None:  # fmt: skip
-    """Add two steps to the sums of a layer, which stay in registers in between: stores bind."""
+    """Add two steps to the sums of a layer, which stay in registers in between."""
     for i in range(f.shape[0]):
-        u11, u12 = x11[i] + k[0] * f[i], x12[i] + k[1] * f[i]
-        u21, u22 = x21[i] + k[2] * f[i], x22[i] + k[3] * f[i]
-        x11[i] = v11 = u11 + k_[0] * f_[i]
-        x12[i] = v12 = u12 + k_[1] * f_[i]
-        x21[i] = v21 = u21 + k_[2] * f_[i]
-        x22[i] = v22 = u22 + k_[3] * f_[i]
-        e1[i] += k[4] * e[i] + k_[4] * e_[i]
-        e2[i] += k[5] * e[i] + k_[5] * e_[i]
-        y1[i] += e[i] * (k[4] * u11 + k[5] * u21) + e_[i] * (k_[4] * v11 + k_[5] * v21)
-        y2[i] += e[i] * (k[4] * u12 + k[5] * u22) + e_[i] * (k_[4] * v12 + k_[5] * v22)
+        sums = next_sums(f[i], e[i], k, x1[i], x2[i], z1[i], z2[i], e1[i], e2[i], y1[i], y2[i])
+        x1[i], x2[i], z1[i], z2[i], e1[i], e2[i], y1[i], y2[i] = next_sums(f_[i], e_[i], k_, *sums)
+
+
+@inlined
+def sums_four_steps(
+    fa: Array, ea: Array, ka: Array, fb: Array, eb: Array, kb: Array,
+    fc: Array, ec: Array, kc: Array, fd: Array, ed: Array, kd: Array,
+    x1: Array, x2: Array, z1: Array, z2: Array, e1: Array, e2: Array, y1: Array, y2: Array,
+) -> None:  # fmt: skip
+    """Add four steps to the sums of a layer, which stay in registers in between."""
+    for i in range(fa.shape[0]):
+        sums = next_sums(fa[i], ea[i], ka, x1[i], x2[i], z1[i], z2[i], e1[i], e2[i], y1[i], y2[i])
+        sums = next_sums(fb[i], eb[i], kb, *sums)
+        sums = next_sums(fc[i], ec[i], kc, *sums)
+        x1[i], x2[i], z1[i], z2[i], e1[i], e2[i], y1[i], y2[i] = next_sums(fd[i], ed[i], kd, *sums)
 
 
 @inlined
 def jumps(
     a1: Array, a2: Array, m: Array,
-    x11: Array, x12: Array, x21: Array, x22: Array, e1: Array, e2: Array, y1: Array, y2: Array,
-    d1: float, d2: float,
+    x1: Array, x2: Array, z1: Array, z2: Array, e1: Array, e2: Array, y1: Array, y2: Array,
+    d1: float, d2: float, sigma: float,
 ) -> None:  # fmt: skip
     """How (A1, A2, M) of a layer's synapses change when their presynaptic neuron spikes now."""
     for i in range(a1.shape[0]):
-        a1[i] = -(x11[i] * d1 + x12[i] * d2)
-        a2[i] = -(x21[i] * d1 + x22[i] * d2)
+        a1[i] = -(x1[i] * d1 + x2[i] * d2)
+        a2[i] = -(z1[i] * d1 + z2[i] * d2 + sigma * a1[i])
         m[i] = -(e1[i] * a1[i] + e2[i] * a2[i] + y1[i] * d1 + y2[i] * d2)
 
 
@@ -180,7 +195,7 @@ def apply_map(
 @inlined
 def chain_map(
     u11: Array, u12: Array, u21: Array, u22: Array, me1: Array, me2: Array, my1: Array, my2: Array,
-    x11: Array, x12: Array, x21: Array, x22: Array, e1: Array, e2: Array, y1: Array, y2: Array,
+    x1: Array, x2: Array, z1: Array, z2: Array, e1: Array, e2: Array, y1: Array, y2: Array,
     before: Array, end: Array,
 ) -> None:  # fmt: skip
     """Follow a map, over the free motion ``before``, by the interval that ends, whose own free motion is ``end``."""
@@ -191,12 +206,10 @@ def chain_map(
         my2[i] += e1[i] * u12[i] + e2[i] * u22[i] + y2[i] * p22
         me1[i] += e1[i] * f11 + e2[i] * f21
         me2[i] += e2[i] * f22
-        s11 = u11[i] + x11[i] * p11 + x12[i] * p21
-        s12 = u12[i] + x12[i] * p22
-        u21[i] = g21 * s11 + g22 * (u21[i] + x21[i] * p11 + x22[i] * p21)
-        u22[i] = g21 * s12 + g22 * (u22[i] + x22[i] * p22)
-        u11[i] = g11 * s11
-        u12[i] = g11 * s12
+        u21[i] = g21 * u11[i] + g22 * (u21[i] + z1[i] * p11 + z2[i] * p21)
+        u22[i] = g21 * u12[i] + g22 * (u22[i] + z2[i] * p22)
+        u11[i] = g11 * (u11[i] + x1[i] * p11 + x2[i] * p21)
+        u12[i] = g11 * (u12[i] + x2[i] * p22)
 
 
 @compiled
@@ -255,7 +268,7 @@ def enter_spikes(
     jump, x = work.jump, work.sums
     jumps(
         jump[0, a:b], jump[1, a:b], jump[2, a:b],
-        x[0, a:b], x[1, a:b], x[2, a:b], x[3, a:b], x[4, a:b], x[5, a:b], x[6, a:b], x[7, a:b], d[0], d[1],
+        x[0, a:b], x[1, a:b], x[2, a:b], x[3, a:b], x[4, a:b], x[5, a:b], x[6, a:b], x[7, a:b], d[0], d[1], d[2],
     )  # fmt: skip
     for s in range(begin, end):
         row = where.row_start[k] + ids[s]
@@ -314,7 +327,7 @@ def synapses(
     ptr, ids, ring = log.ptr, log.ids, state.f.shape[0]
     a, b = work.begin[layer], work.end[layer]
     f, e, x = state.f, state.e, work.sums
-    x11, x12, x21, x22 = x[0, a:b], x[1, a:b], x[2, a:b], x[3, a:b]
+    x1, x2, z1, z2 = x[0, a:b], x[1, a:b], x[2, a:b], x[3, a:b]
     e1, e2, y1, y2 = x[4, a:b], x[5, a:b], x[6, a:b], x[7, a:b]
     s = 0
     while s < window:
@@ -334,14 +347,22 @@ def synapses(
                 stop = end
         while s < stop:
             row = (t + s) % ring
-            if s + 1 < stop:
+            step = table.step[q + s :]
+            if stop - s >= 4:
+                sums_four_steps(
+                    f[row, a:b], e[row, a:b], step[0], f[row + 1, a:b], e[row + 1, a:b], step[1],
+                    f[row + 2, a:b], e[row + 2, a:b], step[2], f[row + 3, a:b], e[row + 3, a:b], step[3],
+                    x1, x2, z1, z2, e1, e2, y1, y2,
+                )  # fmt: skip
+                s += 4
+            elif stop - s >= 2:
                 sums_two_steps(
-                    f[row, a:b], e[row, a:b], table.step[q + s], f[row + 1, a:b], e[row + 1, a:b], table.step[q + s + 1],
-                    x11, x12, x21, x22, e1, e2, y1, y2,
+                    f[row, a:b], e[row, a:b], step[0], f[row + 1, a:b], e[row + 1, a:b], step[1],
+                    x1, x2, z1, z2, e1, e2, y1, y2,
                 )  # fmt: skip
                 s += 2
             else:
-                sums_step(f[row, a:b], e[row, a:b], table.step[q + s], x11, x12, x21, x22, e1, e2, y1, y2)
+                sums_step(f[row, a:b], e[row, a:b], step[0], x1, x2, z1, z2, e1, e2, y1, y2)
                 s += 1
 
 

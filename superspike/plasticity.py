@@ -111,7 +111,7 @@ def bring_up_to_date(t: Traces, j: int, now: int) -> None:
 def enter_spikes(t: Traces, slot: int, d: Array) -> None:
     """Enter the spikes in row ``slot`` of the ring into their rows of synapses."""
     x, jump, now = t.sums, t.jump, t.counters[NOW]
-    jumps(jump[0], jump[1], jump[2], x[0], x[1], x[2], x[3], x[4], x[5], x[6], x[7], d[0], d[1])
+    jumps(jump[0], jump[1], jump[2], x[0], x[1], x[2], x[3], x[4], x[5], x[6], x[7], d[0], d[1], d[2])
     for s in range(t.n_spikes[slot]):
         j = t.spikes[slot, s]
         if t.tag[j] != now:
@@ -221,9 +221,7 @@ def eligibilities(t: Traces, table: Propagators, j0: int, i0: int, found: Array)
             i = i0 + column
             h2 = free[4] * t.h1[j, i] + free[5] * t.h2[j, i] + u[2, i] * p1 + u[3, i] * p2
             h1 = free[3] * t.h1[j, i] + u[0, i] * p1 + u[1, i] * p2
-            h1 += x[0, i] * q1 + x[1, i] * q2  # and now
-            h2 += x[2, i] * q1 + x[3, i] * q2
-            found[row, column] = end[4] * h1 + end[5] * h2
+            found[row, column] = end[4] * h1 + end[5] * (h2 + x[2, i] * q1 + x[3, i] * q2)  # and now
 
 
 def count(address: str, value: Any) -> int:
@@ -361,7 +359,7 @@ class SuperSpike(Stateful):
         )  # fmt: skip
         dtype: Any = np.float32 if precision == "single" else np.float64
         delay, width = whole_steps("SuperSpike.delay_ms", delay_ms, dt_ms), padded(self.n_post)
-        interval = max(1, round(INTERVAL[precision] / -math.log(min(trace_filter(rule, scheme)[:2]))))
+        interval = max(1, round(INTERVAL / -math.log(min(trace_filter(rule, scheme)[:2]))))
         self._table = event.propagators(pre_filter(rule, scheme), trace_filter(rule, scheme), interval, dtype)
         self._state = Traces(
             counters=np.zeros(3, np.int64),

@@ -23,8 +23,7 @@ from .update import update
 
 Array = NDArray[Any]
 
-# The event engine's intervals, in units of the faster of the traces' two time constants: docs/engines.md has measurements.
-INTERVAL = {"single": 2.0, "double": 4.0}
+INTERVAL = 4.0  # of the event engine, in units of the faster of the traces' two time constants: measured in docs/engines.md
 
 THREADED = 2**18  # synapses from which on a second thread pays
 
@@ -77,7 +76,7 @@ class Simulation:
         self.cost_scale = cost_per_squared_error(rule, scheme) / sizes[-1]
         self._method = cast(network.optimizer, dtype)
         fastest = min(trace_filter(rule, scheme)[:2])
-        interval = max(1, round(INTERVAL[scheme.precision] / -math.log(fastest)))
+        interval = max(1, round(INTERVAL / -math.log(fastest)))
         self._table = event.propagators(pre_filter(rule, scheme), trace_filter(rule, scheme), interval, dtype)
         self.threads = 1 if engine == "clock" else threads or threads_for(self.where)
         self._work = [event.workspace(self.where, dtype, part, self.threads) for part in range(self.threads)]

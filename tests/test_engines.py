@@ -114,7 +114,7 @@ def test_single_precision_gives_the_same_sums_to_its_rounding() -> None:
         simulation.advance(4999)
         sums[engine] = simulation.traces["m"]
     for ours, theirs in zip(sums["event"], sums["clock"], strict=True):
-        assert relative(ours, theirs) < 1e-4  # 2⁻²⁴ times an interval's growth e² times a few hundred terms
+        assert relative(ours, theirs) < 1e-4  # 2⁻²⁴ times a few hundred terms
 
 
 @pytest.mark.parametrize("engine", ["clock", "event"])
