@@ -19,7 +19,8 @@ p̃ then jumps by d = P⁻¹(1, 0), and A and M by what keeps h and m continuous
 1/G and d grow as e^(q dt/τ_rise), so rounding bounds the interval's length. At its end the sums become a linear map from
 (A, M, p̃) to (h, m, p), eight numbers per neuron again, and start anew. The synapses are **not** touched: maps are chained
 forward in time, where nothing grows, and each row of synapses keeps the interval in which it was last touched (its
-``tag``). When its neuron spikes next, or when the call ends, one application of the map since then brings it up to date.
+``tag``). When its neuron spikes next, or when the call ends, one application of the map since then brings it up to date; not
+even that, if all its traces have died out.
 A second of simulated time so costs (neurons × steps) + (spikes × fan-out) + (synapses × calls). No approximation is
 involved.
 """
@@ -79,7 +80,7 @@ TAGS = 32  # intervals after which all rows of synapses are brought up to date
 
 
 class Work(NamedTuple):
-    """The engine's own arrays; they hold nothing between calls. ``begin`` and ``end`` tell whose synapses are advanced."""
+    """The engine's own arrays. ``begin`` and ``end`` tell whose synapses are advanced."""
 
     begin: Array  # (layers,): of each layer's neurons from begin
     end: Array  # to end
@@ -89,6 +90,7 @@ class Work(NamedTuple):
     free: Array  # (TAGS, 6): P11, P21, P22, G11, G21, G22 over the same time
     tag: Array  # (rows of synapses,): the interval whose frame the row is in
     p: Array  # (2, rows of synapses): its p̃ in that frame
+    zero: Array  # (rows of synapses,): whether h is zero, as far as known; this alone is kept between calls
 
 
 def workspace(where: Layout, dtype: type, part: int = 0, parts: int = 1) -> Work:
@@ -105,6 +107,7 @@ def workspace(where: Layout, dtype: type, part: int = 0, parts: int = 1) -> Work
         free=zeros((TAGS, 6), dtype),
         tag=np.zeros(rows, np.int64),
         p=zeros((2, rows), dtype),
+        zero=np.zeros(rows, np.bool_),
     )
 
 
@@ -177,6 +180,15 @@ def add_row(h1: Array, h2: Array, m: Array, a1: Array, a2: Array, dm: Array) -> 
         h1[i] += a1[i]
         h2[i] += a2[i]
         m[i] += dm[i]
+
+
+@inlined
+def is_zero(x: Array) -> bool:
+    """Whether all of a row is zero."""
+    largest = x.dtype.type(0)
+    for i in range(x.shape[0]):
+        largest = max(largest, abs(x[i]))
+    return bool(largest == 0)
 
 
 @inlined
@@ -419,15 +431,19 @@ def start_maps(where: Layout, state: State, work: Work) -> None:
 
 @compiled
 def end_maps(where: Layout, state: State, plastic: Array, work: Work) -> None:
-    """Bring every row up to date: the state becomes the clock engine's."""
+    """Bring every row up to date: the state becomes the clock engine's. Find the rows whose neuron has long been silent."""
     for k in range(len(where.pre)):
         if plastic[k]:
             for row in range(where.row_start[k], where.row_start[k + 1]):
+                silent = work.p[0, row] == 0 and work.p[1, row] == 0  # since the last touch: no spike either
+                if silent and work.zero[row]:
+                    continue
                 bring_up_to_date(where, state, work, k, row, 0)
                 i = first_synapse(where, k, row, work.begin[where.post[k]])
                 j = first_synapse(where, k, row, work.end[where.post[k]])
                 flush(state.h1[i:j])
                 flush(state.h2[i:j])
+                work.zero[row] = silent and is_zero(state.h1[i:j]) and is_zero(state.h2[i:j])
 
 
 @kernel

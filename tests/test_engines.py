@@ -8,7 +8,7 @@ from helpers import relative, spikes_of
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from superspike import LIF, SGD, FastSigmoid, Network, Rule, Scheme, Task, tasks
+from superspike import LIF, SGD, FastSigmoid, Network, Rule, Scheme, Spikes, Task, tasks
 from superspike import simulation as simulation_module
 from superspike.event import TAGS
 from superspike.feedback import FEEDBACKS
@@ -182,6 +182,22 @@ def test_the_regulariser_pulls_the_weights_of_active_hidden_neurons_to_zero(engi
         spikes_of(Simulation(network, small_task, engine), 50_100)
         norms.append(np.abs(network.weights[0]).sum())
     assert norms[1] < 0.9 * norms[0]
+
+
+def test_synapses_wake_up_after_a_long_silence() -> None:
+    inputs = Spikes([5.0, 10.0, 3010.0, 4100.0, 4130.0], [0, 1, 0, 1, 0], 2)
+    task = Task(inputs, Spikes(np.arange(50.0, 4990.0, 90.0), [0] * 55, 1), period_ms=5000.0)
+    network = Network([2, 3, 1], scheme=Scheme(precision="double"), optimizer=SGD(learning_rate=0.1), w0=200.0, seed=2)
+    simulations = pair(network, task)
+    for steps, learn in ((25_000, True), (7_005, False), (10_000, True)):  # unit 0 spikes while nothing learns, too
+        spikes = [spikes_of(simulation, steps, learn=learn) for simulation in simulations.values()]
+        assert spikes[0] == spikes[1]
+        if steps == 25_000:
+            assert simulations["event"]._work[0].zero[:2].all()
+    for name in ("h2", "m"):
+        ours, theirs = (simulations[engine].traces[name][0] for engine in ("event", "clock"))
+        assert np.abs(theirs).max(axis=1).min() > 0
+        assert relative(ours, theirs) < 1e-9  # double precision, times the growth e^4 of an interval
 
 
 def test_long_silence_leaves_no_denormal_numbers() -> None:
