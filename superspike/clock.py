@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from . import error, loss, neuron, rule, surrogate
+from . import state as shared
 from ._jit import choose_by_type, compiled, inlined, kernel
 from .state import Array, Constants, Layout, Log, State
 
@@ -12,6 +13,7 @@ lif_step, add_rows, find_spikes = inlined(neuron.lif_step), inlined(neuron.add_r
 error_step, output_impulses = inlined(error.error_step), inlined(error.output_impulses)
 pre_step, synapse_step, flush = inlined(rule.pre_step), inlined(rule.synapse_step), inlined(rule.flush)
 own_rate_step, own_rate_spikes = inlined(rule.own_rate_step), inlined(rule.own_rate_spikes)
+learns = compiled(shared.learns)
 
 FLUSH = 1000  # steps between two flushes of denormals
 
@@ -47,6 +49,8 @@ def advance(where: Layout, c: Constants, state: State, log: Log, feedback: Array
             pre, a, b = where.pre[k], start[where.post[k]], start[where.post[k] + 1]
             add_rows(state.current[a:b], state.w, where.w_start[k], ids, ptr[pre, arrived], ptr[pre, arrived + 1], one)
         for layer in range(1, out + 1):  # 3. errors, 4. error impulses
+            if layer < out and not learns(where, plastic, layer):
+                continue
             a, b = start[layer], start[layer + 1]
             e1 = state.e1[a:b]
             layer_squared = error_step(e1, state.e2[a:b], state.e[now, a:b], c.error)

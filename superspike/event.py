@@ -33,6 +33,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import error, loss, neuron, rule, surrogate
+from . import state as shared
 from ._jit import choose_by_type, compiled, inlined, kernel
 from .filters import Filter
 from .state import LANES, WINDOW, Array, Constants, Layout, Log, State, staggered, zeros
@@ -41,7 +42,7 @@ choose_by_type(surrogate.derivative)
 choose_by_type(loss.impulses)
 lif_step, add_rows, find_spikes = inlined(neuron.lif_step), inlined(neuron.add_rows), compiled(neuron.find_spikes)
 error_step, output_impulses = inlined(error.error_step), inlined(error.output_impulses)
-flush = inlined(rule.flush)
+flush, learns = inlined(rule.flush), compiled(shared.learns)
 own_rate_step, own_rate_spikes = inlined(rule.own_rate_step), inlined(rule.own_rate_spikes)
 
 
@@ -291,15 +292,6 @@ def enter_spikes(
         i = first_synapse(where, k, row, a)
         j = i + b - a
         add_row(state.h1[i:j], state.h2[i:j], state.m[i:j], jump[0, a:b], jump[1, a:b], jump[2, a:b])
-
-
-@compiled
-def learns(where: Layout, plastic: Array, layer: int) -> bool:
-    """Whether any projection onto the layer is plastic."""
-    found = False
-    for k in range(len(where.pre)):
-        found |= where.post[k] == layer and plastic[k]
-    return found
 
 
 @compiled

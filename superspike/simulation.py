@@ -104,7 +104,10 @@ class Simulation:
         return flat
 
     def learn(self, on: bool) -> None:
-        """Switch plasticity on (hidden layers without feedback stay frozen) or off."""
+        """Switch plasticity on (hidden layers without feedback stay frozen) or off.
+
+        What is off rests: the synapses' traces, and the errors of hidden layers of which no synapse learns.
+        """
         self.plastic[:] = on
         if not self.network.feedback.follows_weights and not any(np.any(b) for b in self.network.feedback_weights):
             self.plastic[:-1] = False

@@ -123,6 +123,14 @@ def layout(sizes: list[int]) -> Layout:
     )
 
 
+def learns(where: Layout, plastic: Array, layer: int) -> bool:
+    """Whether any projection onto the layer is plastic."""
+    found = False
+    for k in range(len(where.pre)):
+        found |= where.post[k] == layer and plastic[k]
+    return found
+
+
 def initial_state(where: Layout, n_out: int, ring: int, exponent: float, dtype: type) -> State:
     """Everything at rest, all traces and weights zero."""
     n, s = int(where.start[-1]), int(where.w_start[-1])

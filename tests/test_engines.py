@@ -130,6 +130,20 @@ def test_the_length_of_calls_does_not_matter(engine: str, small_task: Task) -> N
     assert relative(found[0][1], found[1][1]) < 1e-9  # the intervals lie differently: rounding times e^4
 
 
+def test_engines_agree_after_plasticity_was_off(small_task: Task) -> None:
+    network = Network(
+        [10, 6, 2], rule=Rule(rho=1.0), scheme=Scheme(precision="double"), optimizer=SGD(learning_rate=0.1), w0=120.0, seed=2
+    )
+    simulations = pair(network, small_task)
+    for steps, learn in ((3000, False), (4000, True), (2500, False), (2600, True)):
+        spikes = [spikes_of(simulation, steps, learn=learn) for simulation in simulations.values()]
+        assert spikes[0] == spikes[1]
+    for name in ("h2", "m"):
+        for ours, theirs in zip(simulations["event"].traces[name], simulations["clock"].traces[name], strict=True):
+            assert np.abs(theirs).max() > 0
+            assert relative(ours, theirs) < 1e-9  # double precision, times the growth e^4 of an interval
+
+
 def test_a_call_of_more_intervals_than_the_event_engine_keeps_maps_for() -> None:
     task = tasks.poisson(n_inputs=10, input_rate=5.0, outputs=2, target_rate=10.0, period_ms=700.0, seed=3)
     rule = Rule(tau_rise=2.0)  # intervals of 80 steps
