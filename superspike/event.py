@@ -86,7 +86,6 @@ class Work(NamedTuple):
     begin: Array  # (layers,): of each layer's neurons from begin
     end: Array  # to end
     sums: Array  # (8, neurons): X1, X2, Z1, Z2, E1, E2, Y1, Y2 of the current interval
-    jump: Array  # (3, neurons): how (A1, A2, M) change at a presynaptic spike in this step
     maps: Array  # (TAGS, 8, neurons): U11, U12, U21, U22, E1, E2, Y1, Y2 from the start of an interval to that of the current
     free: Array  # (TAGS, 6): P11, P21, P22, G11, G21, G22 over the same time
     tag: Array  # (rows of synapses,): the interval whose frame the row is in
@@ -103,8 +102,7 @@ def workspace(where: Layout, dtype: type, part: int = 0, parts: int = 1) -> Work
         begin=where.start[:-1] + lanes * part // parts * LANES,
         end=where.start[:-1] + lanes * (part + 1) // parts * LANES,
         sums=zeros((8, neurons), dtype),
-        jump=zeros((3, neurons), dtype, 1),
-        maps=zeros((TAGS, 8, neurons), dtype, 2),
+        maps=zeros((TAGS, 8, neurons), dtype, 1),
         free=zeros((TAGS, 6), dtype),
         tag=np.zeros(rows, np.int64),
         p=zeros((2, rows), dtype),
@@ -162,25 +160,18 @@ def sums_four_steps(
 
 
 @inlined
-def jumps(
-    a1: Array, a2: Array, m: Array,
+def enter_spike(
+    h1: Array, h2: Array, m: Array,
     x1: Array, x2: Array, z1: Array, z2: Array, e1: Array, e2: Array, y1: Array, y2: Array,
     d1: float, d2: float, sigma: float,
 ) -> None:  # fmt: skip
-    """How (A1, A2, M) of a layer's synapses change when their presynaptic neuron spikes now."""
-    for i in range(a1.shape[0]):
-        a1[i] = -(x1[i] * d1 + x2[i] * d2)
-        a2[i] = -(z1[i] * d1 + z2[i] * d2 + sigma * a1[i])
-        m[i] = -(e1[i] * a1[i] + e2[i] * a2[i] + y1[i] * d1 + y2[i] * d2)
-
-
-@inlined
-def add_row(h1: Array, h2: Array, m: Array, a1: Array, a2: Array, dm: Array) -> None:
-    """Enter a presynaptic spike into one row of synapses."""
+    """Change (A1, A2, M) of one row of synapses, whose presynaptic neuron spikes now."""
     for i in range(h1.shape[0]):
-        h1[i] += a1[i]
-        h2[i] += a2[i]
-        m[i] += dm[i]
+        a1 = x1[i] * d1 + x2[i] * d2
+        a2 = z1[i] * d1 + z2[i] * d2 - sigma * a1
+        h1[i] -= a1
+        h2[i] -= a2
+        m[i] += e1[i] * a1 + e2[i] * a2 - y1[i] * d1 - y2[i] * d2
 
 
 @inlined
@@ -278,11 +269,7 @@ def enter_spikes(
 ) -> None:  # fmt: skip
     """Enter the spikes ``ids[begin:end]``, all of one step of interval ``now``, into the synapses of projection k."""
     a, b = work.begin[where.post[k]], work.end[where.post[k]]
-    jump, x = work.jump, work.sums
-    jumps(
-        jump[0, a:b], jump[1, a:b], jump[2, a:b],
-        x[0, a:b], x[1, a:b], x[2, a:b], x[3, a:b], x[4, a:b], x[5, a:b], x[6, a:b], x[7, a:b], d[0], d[1], d[2],
-    )  # fmt: skip
+    x = work.sums
     for s in range(begin, end):
         row = where.row_start[k] + ids[s]
         if work.tag[row] != now:
@@ -291,7 +278,10 @@ def enter_spikes(
         work.p[1, row] += d[1]
         i = first_synapse(where, k, row, a)
         j = i + b - a
-        add_row(state.h1[i:j], state.h2[i:j], state.m[i:j], jump[0, a:b], jump[1, a:b], jump[2, a:b])
+        enter_spike(
+            state.h1[i:j], state.h2[i:j], state.m[i:j],
+            x[0, a:b], x[1, a:b], x[2, a:b], x[3, a:b], x[4, a:b], x[5, a:b], x[6, a:b], x[7, a:b], d[0], d[1], d[2],
+        )  # fmt: skip
 
 
 @compiled

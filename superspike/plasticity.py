@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from . import event, rule, surrogate, update
 from ._jit import bound, choose_by_type, compiled, inlined, kernel
 from ._parameters import Param, ParameterError, cast, fields
-from .event import TAGS, Propagators, add_row, apply_map, chain_map, jumps, sums_step
+from .event import TAGS, Propagators, apply_map, chain_map, enter_spike, sums_step
 from .neuron import LIF
 from .optimizer import OPTIMIZERS
 from .rule import RHO_PER_MV2, Rule
@@ -48,9 +48,8 @@ class Traces(NamedTuple):
     f: Array  # (D + 1, width): the surrogate of step t in row t mod (D + 1), 1/mV
     e: Array  # (width,): today's error
     zeta: Array  # (3, width): ζ, ζ^a and Σ ζ^a of the regulariser
-    sums: Array  # (8, width), jump: (3, width), maps: (TAGS, 8, width), free: (TAGS, 6), tag: (n_pre,), p: (2, n_pre):
-    jump: Array  # as the event engine's
-    maps: Array
+    sums: Array  # (8, width), maps: (TAGS, 8, width), free: (TAGS, 6), tag: (n_pre,), p: (2, n_pre):
+    maps: Array  # as the event engine's
     free: Array
     tag: Array
     p: Array
@@ -110,15 +109,15 @@ def bring_up_to_date(t: Traces, j: int, now: int) -> None:
 @compiled
 def enter_spikes(t: Traces, slot: int, d: Array) -> None:
     """Enter the spikes in row ``slot`` of the ring into their rows of synapses."""
-    x, jump, now = t.sums, t.jump, t.counters[NOW]
-    jumps(jump[0], jump[1], jump[2], x[0], x[1], x[2], x[3], x[4], x[5], x[6], x[7], d[0], d[1], d[2])
+    x, now = t.sums, t.counters[NOW]
     for s in range(t.n_spikes[slot]):
         j = t.spikes[slot, s]
         if t.tag[j] != now:
             bring_up_to_date(t, j, now)
         t.p[0, j] += d[0]
         t.p[1, j] += d[1]
-        add_row(t.h1[j], t.h2[j], t.m[j], jump[0], jump[1], jump[2])
+        h1, h2, m = t.h1[j], t.h2[j], t.m[j]
+        enter_spike(h1, h2, m, x[0], x[1], x[2], x[3], x[4], x[5], x[6], x[7], d[0], d[1], d[2])
 
 
 @compiled
@@ -372,7 +371,6 @@ class SuperSpike(Stateful):
             e=zeros(width, dtype),
             zeta=zeros((3, width), dtype),
             sums=zeros((8, width), dtype),
-            jump=zeros((3, width), dtype),
             maps=zeros((TAGS, 8, width), dtype),
             **{name: zeros((self.n_pre, width), dtype) for name in ("h1", "h2", "m", "scale")},
         )
