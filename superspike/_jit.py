@@ -25,8 +25,10 @@ from numba.core.lowering import Lower
 from numba.core.typed_passes import BaseNativeLowering, NativeLowering
 from numba.extending import overload
 
-# Everything that lets loops vectorise and keeps NaN and infinity what they are (plain fastmath makes isnan false).
-FLAGS: dict[str, Any] = {"error_model": "numpy", "fastmath": {"nsz", "arcp", "contract", "afn", "reassoc"}}
+# Kernels allocate nothing: without Numba's run-time memory manager one that would does not compile, and no time goes into
+# counting references to slices of arrays. The rest lets loops vectorise and keeps NaN and infinity what they are (plain
+# fastmath makes isnan false).
+FLAGS: dict[str, Any] = {"_nrt": False, "error_model": "numpy", "fastmath": {"nsz", "arcp", "contract", "afn", "reassoc"}}
 
 
 class WideLower(Lower):

@@ -402,6 +402,14 @@ def end_interval(where: Layout, state: State, plastic: Array, end: Array, work: 
 
 
 @compiled
+def begin_map(maps: Array, free: Array, now: int, identity: Array) -> None:
+    """The map from the start of interval ``now`` to itself."""
+    maps[now] = 0
+    for n in range(len(identity)):
+        free[now, n] = identity[n]
+
+
+@compiled
 def start_maps(where: Layout, state: State, work: Work) -> None:
     """Put every row into the frame of interval 0."""
     work.tag[:] = 0
@@ -448,8 +456,7 @@ def advance(
             now += 1
             if now == 0:
                 start_maps(where, state, work)
-            work.maps[now] = 0
-            work.free[now] = table.end[0]
+            begin_map(work.maps, work.free, now, table.end[0])
         window = min(WINDOW, c.n_ref + 1, interval - q, history + steps - u)
         for layer in range(1, len(where.start) - 1):
             neurons(where, c, state, log, layer, t + u - history, u, window)

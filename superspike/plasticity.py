@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from . import event, rule, surrogate, update
 from ._jit import bound, choose_by_type, compiled, inlined, kernel
 from ._parameters import Param, ParameterError, cast, fields
-from .event import TAGS, Propagators, apply_map, chain_map, enter_spike, sums_step
+from .event import TAGS, Propagators, apply_map, begin_map, chain_map, enter_spike, sums_step
 from .neuron import LIF
 from .optimizer import OPTIMIZERS
 from .rule import RHO_PER_MV2, Rule
@@ -89,8 +89,7 @@ def first_outside(ids: Array, n: int, size: int) -> int:
 def start_interval(t: Traces, table: Propagators, now: int) -> None:
     """Begin an interval: no sums, no map to its own start."""
     t.sums[:] = 0
-    t.maps[now] = 0
-    t.free[now] = table.end[0]
+    begin_map(t.maps, t.free, now, table.end[0])
     t.counters[Q] = 0
     t.counters[NOW] = now
 
