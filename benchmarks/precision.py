@@ -4,7 +4,7 @@ import numpy as np
 
 import superspike as ss
 from superspike import event
-from superspike.scheme import pre_filter, trace_filter
+from superspike.scheme import error_filter, pre_filter, trace_filter
 from superspike.simulation import Simulation
 
 TASK = ss.tasks.poisson(n_inputs=200, input_rate=5.0, outputs=200, target_rate=27.4, period_ms=1890.0)
@@ -17,8 +17,8 @@ def sums(engine: str, precision: str, interval: int = 0) -> list[np.ndarray]:
     network = ss.Network([200, 256, 200], weights=WEIGHTS.weights, scheme=ss.Scheme(precision=precision))
     simulation = Simulation(network, TASK, engine)
     if interval:
-        filters = pre_filter(network.rule, network.scheme), trace_filter(network.rule, network.scheme)
-        simulation._table = event.propagators(*filters, interval, network.dtype)
+        pre, trace, (error, _) = (f(network.rule, network.scheme) for f in (pre_filter, trace_filter, error_filter))
+        simulation._table = event.propagators(pre, trace, error, interval, network.dtype)
     simulation.learn(True)
     simulation.advance(5001)
     return [m.astype(float) for m in simulation.traces["m"]]

@@ -34,8 +34,8 @@ def advance(where: Layout, c: Constants, state: State, log: Log, feedback: Array
     one = type(c.impulse)(1)
     squared = 0.0
     for u in range(history, history + steps):
-        now = (t + u - history) % state.f.shape[0]
-        late = (t + u - history + c.delay) % state.f.shape[0]
+        now = (t + u - history) % len(state.f)
+        late = (t + u - history + c.delay) % len(state.f)
         arrived = u - c.delay
         for k in range(out):  # 1. neurons
             a, b = start[k + 1], start[k + 2]
@@ -53,7 +53,7 @@ def advance(where: Layout, c: Constants, state: State, log: Log, feedback: Array
                 continue
             a, b = start[layer], start[layer + 1]
             e1 = state.e1[a:b]
-            layer_squared = error_step(e1, state.e2[a:b], state.e[now, a:b], c.error)
+            layer_squared = error_step(e1, state.e2[a:b], c.error)
             if layer == out:
                 squared += layer_squared
                 output_impulses(e1, ids, ptr[minus, arrived], ptr[minus, arrived + 1], -c.impulse)

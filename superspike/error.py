@@ -15,13 +15,12 @@ from .filters import Filter
 Array = NDArray[Any]
 
 
-def error_step(e1: Array, e2: Array, e: Array, error: Filter) -> float:
-    """Advance the error filter of one layer by a step and keep the third factor in ``e``; return Σ_i e_i²."""
+def error_step(e1: Array, e2: Array, error: Filter) -> float:
+    """Advance the error filter of one layer by a step: e2 is the third factor. Return Σ_i e_i²."""
     squared = e2.dtype.type(0)
     for i in range(e1.shape[0]):
         e1[i] *= error.a1
         e2[i] = error.a2 * e2[i] + error.c * e1[i]
-        e[i] = e2[i]
         squared += e2[i] * e2[i]
     return squared  # type: ignore[no-any-return]
 

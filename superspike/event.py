@@ -16,7 +16,10 @@ p̃ then jumps by d = P⁻¹(1, 0), and A and M by what keeps h and m continuous
 
     A1 −= X1 d1 + X2 d2      A2 −= Z1 d1 + Z2 d2 + σ δA1      M −= E1 δA1 + E2 δA2 + Y1 d1 + Y2 d2
 
-1/G and d grow as e^(q dt/τ_rise), so rounding bounds the interval's length. At its end the sums become a linear map from
+The error filter is treated alike: with its free decays B1 and B2, e1 = B1 ẽ1 and e2 = B2 ẽ2, of which an impulse enters
+ẽ1 as 1 / B1, and ẽ2 gains c ẽ1 B1 / B2 per step (B's at the step's end); e = B2 ẽ2 above.
+
+1/G, 1/B and d grow as e^(q dt/τ_rise), so rounding bounds the interval's length. At its end the sums become a linear map from
 (A, M, p̃) to (h, m, p), eight numbers per neuron again, and start anew. The synapses are **not** touched: maps are chained
 forward in time, where nothing grows, and each row of synapses keeps the interval in which it was last touched (its
 ``tag``). When its neuron spikes next, or when the call ends, one application of the map since then brings it up to date; not
@@ -41,7 +44,7 @@ from .state import LANES, WINDOW, Array, Constants, Layout, Log, State, staggere
 choose_by_type(surrogate.derivative)
 choose_by_type(loss.impulses)
 lif_step, add_rows, find_spikes = inlined(neuron.lif_step), inlined(neuron.add_rows), compiled(neuron.find_spikes)
-error_step, output_impulses = inlined(error.error_step), inlined(error.output_impulses)
+output_impulses = inlined(error.output_impulses)
 flush, learns = inlined(rule.flush), compiled(shared.learns)
 own_rate_step, own_rate_spikes = inlined(rule.own_rate_step), inlined(rule.own_rate_spikes)
 
@@ -49,14 +52,15 @@ own_rate_step, own_rate_spikes = inlined(rule.own_rate_step), inlined(rule.own_r
 class Propagators(NamedTuple):
     """The free motion, step by step in an interval: row q of ``step`` holds the coefficients of the sums' step q."""
 
-    step: Array  # (q, 5): P21 / G11, P22 / G11 at q; δσ; σ, G22 at q + 1
+    step: Array  # (q, 5): P21 / G11, P22 / G11 at q; δσ; σ, G22 B2 at q + 1
     spike: Array  # (q, 3): d = P⁻¹(1, 0), σ
     end: Array  # (q + 1, 6): P11, P21, P22, G11, G21, G22
+    error: Array  # (q + 1, 5): B1, B2 at q; what ẽ1 adds to ẽ2 in step q; 1 / B1 and B2² at its end
 
 
 @functools.cache
-def propagators(pre: Filter, trace: Filter, interval: int, dtype: type) -> Propagators:
-    """The tables for an interval of that many steps, from the double-precision coefficients of the two filters."""
+def propagators(pre: Filter, trace: Filter, error: Filter, interval: int, dtype: type) -> Propagators:
+    """The tables for an interval of that many steps, from the double-precision coefficients of the three filters."""
 
     def free(filter: Filter) -> Array:
         x = np.empty((interval + 1, 3))  # x11, x21, x22 of the q-step propagator
@@ -68,12 +72,14 @@ def propagators(pre: Filter, trace: Filter, interval: int, dtype: type) -> Propa
     p, g = free(pre), free(trace)
     (p11, p21, p22), (g11, g21, g22) = p.T, g.T
     sigma = g21 / g22
-    step = (p21 / g11)[:-1], (p22 / g11)[:-1], np.diff(sigma), sigma[1:], g22[1:]
+    b1, b2 = (np.power(a, np.arange(interval + 2)) for a in error[:2])
+    step = (p21 / g11)[:-1], (p22 / g11)[:-1], np.diff(sigma), sigma[1:], g22[1:] * b2[1:-1]
     spike = 1 / p11, -p21 / (p11 * p22), sigma
     return Propagators(
         step=np.stack(step, axis=1).astype(dtype),
         spike=np.stack(spike, axis=1)[:-1].astype(dtype),
         end=np.hstack([p, g]).astype(dtype),
+        error=np.stack([b1[:-1], b2[:-1], error.c * b1[1:] / b2[1:], 1 / b1[1:], b2[1:] ** 2], axis=1).astype(dtype),
     )
 
 
@@ -91,6 +97,8 @@ class Work(NamedTuple):
     tag: Array  # (rows of synapses,): the interval whose frame the row is in
     p: Array  # (2, rows of synapses): its p̃ in that frame
     zero: Array  # (rows of synapses,): whether h is zero, as far as known; this alone is kept between calls
+    e: Array  # (WINDOW, neurons): ẽ2 in each step of the window
+    squares: Array  # (outputs, padded): Σ e² of the current interval
 
 
 def workspace(where: Layout, dtype: type, part: int = 0, parts: int = 1) -> Work:
@@ -107,7 +115,30 @@ def workspace(where: Layout, dtype: type, part: int = 0, parts: int = 1) -> Work
         tag=np.zeros(rows, np.int64),
         p=zeros((2, rows), dtype),
         zero=np.zeros(rows, np.bool_),
+        e=zeros((WINDOW, neurons), dtype, 2),
+        squares=zeros(int(where.start[-1] - where.start[-2]), dtype, 3),
     )
+
+
+@inlined
+def error_step(e1: Array, before: Array, after: Array, c: float) -> None:
+    """What ẽ2 is after a step."""
+    for i in range(e1.shape[0]):
+        after[i] = before[i] + c * e1[i]
+
+
+@inlined
+def add_squares(e: Array, squares: Array, scale: float) -> None:
+    """Add e² to the sums."""
+    for i in range(e.shape[0]):
+        squares[i] += scale * (e[i] * e[i])
+
+
+@inlined
+def copy(source: Array, target: Array) -> None:
+    """Copy an array."""
+    for i in range(source.shape[0]):
+        target[i] = source[i]
 
 
 @inlined
@@ -219,12 +250,12 @@ def chain_map(
 @compiled
 def neurons(where: Layout, c: Constants, state: State, log: Log, layer: int, t: int, u: int, window: int) -> None:
     """Take the neurons of one layer through ``window`` steps from step t, local step u."""
-    ptr, ids, ring = log.ptr, log.ids, state.f.shape[0]
+    ptr, ids, r = log.ptr, log.ids, len(state.f) - 1
     a, b = where.start[layer], where.start[layer + 1]
     one = type(c.impulse)(1)
     v, current, refractory = state.v[a:b], state.current[a:b], state.refractory[a:b]
     for s in range(window):
-        lif_step(v, current, refractory, state.f[(t + s + c.delay) % ring, a:b], c.n_ref, c.lif, c.surrogate)
+        lif_step(v, current, refractory, state.f[(t + s + c.delay) & r, a:b], c.n_ref, c.lif, c.surrogate)
         arrived = u + s - c.delay
         for k in range(len(where.pre)):
             if where.post[k] == layer:
@@ -286,30 +317,37 @@ def enter_spikes(
 
 @compiled
 def errors(
-    where: Layout, c: Constants, state: State, log: Log, feedback: Array, layer: int, t: int, u: int, window: int
-) -> float:
-    """Take the errors of one layer through a window; return their Σ e²."""
-    ptr, ids, ring, out = log.ptr, log.ids, state.f.shape[0], len(where.start) - 2
+    where: Layout, c: Constants, state: State, log: Log, feedback: Array, work: Work,
+    layer: int, u: int, window: int, table: Array,
+) -> None:  # fmt: skip
+    """Take the errors of one layer through a window; row s of ``table`` holds the coefficients of its step s."""
+    ptr, ids = log.ptr, log.ids
     a, b = where.start[layer], where.start[layer + 1]
     minus = len(ptr) - 2  # the rows of the error impulses
     plus = minus + 1
-    e1, e2, first = state.e1[a:b], state.e2[a:b], where.b_start[layer]
+    e1, e2, e, first = state.e1[a:b], state.e2[a:b], work.e, where.b_start[layer]
+    for s in range(window):
+        arrived, impulse = u + s - c.delay, c.impulse * table[s, 3]
+        error_step(e1, e2 if s == 0 else e[s - 1, a:b], e[s, a:b], table[s, 2])
+        if layer == len(where.start) - 2:
+            add_squares(e[s, a:b], work.squares, table[s, 4])
+            output_impulses(e1, ids, ptr[minus, arrived], ptr[minus, arrived + 1], -impulse)
+            output_impulses(e1, ids, ptr[plus, arrived], ptr[plus, arrived + 1], impulse)
+        else:
+            add_rows(e1, feedback, first, ids, ptr[minus, arrived - 1], ptr[minus, arrived], -impulse)
+            add_rows(e1, feedback, first, ids, ptr[plus, arrived - 1], ptr[plus, arrived], impulse)
+    copy(e[window - 1, a:b], e2)
+
+
+@compiled
+def own_rates(where: Layout, c: Constants, state: State, log: Log, layer: int, u: int, window: int) -> None:
+    """Take the rate traces of one layer, which the regulariser reads, through a window."""
+    a, b = where.start[layer], where.start[layer + 1]
     zeta, zeta_a, zeta_sum = state.zeta[a:b], state.zeta_a[a:b], state.zeta_sum[a:b]
     decay_a = c.het_decay**c.exponent
-    squared = 0.0
-    for s in range(window):
-        arrived = u + s - c.delay
-        squared += error_step(e1, e2, state.e[(t + s) % ring, a:b], c.error)
-        if layer == out:
-            output_impulses(e1, ids, ptr[minus, arrived], ptr[minus, arrived + 1], -c.impulse)
-            output_impulses(e1, ids, ptr[plus, arrived], ptr[plus, arrived + 1], c.impulse)
-        else:
-            add_rows(e1, feedback, first, ids, ptr[minus, arrived - 1], ptr[minus, arrived], -c.impulse)
-            add_rows(e1, feedback, first, ids, ptr[plus, arrived - 1], ptr[plus, arrived], c.impulse)
-            if c.rho > 0:
-                own_rate_spikes(zeta, zeta_a, ids, ptr[layer, u + s], ptr[layer, u + s + 1], c.exponent)
-                own_rate_step(zeta, zeta_a, zeta_sum, c.het_decay, decay_a)
-    return squared
+    for s in range(u, u + window):
+        own_rate_spikes(zeta, zeta_a, log.ids, log.ptr[layer, s], log.ptr[layer, s + 1], c.exponent)
+        own_rate_step(zeta, zeta_a, zeta_sum, c.het_decay, decay_a)
 
 
 @compiled
@@ -318,9 +356,9 @@ def synapses(
     layer: int, t: int, u: int, window: int, q: int, table: Propagators, work: Work, now: int,
 ) -> None:  # fmt: skip
     """Take sums and synapses of one layer through a window: from one step with presynaptic spikes to the next."""
-    ptr, ids, ring = log.ptr, log.ids, state.f.shape[0]
+    ptr, ids, r = log.ptr, log.ids, len(state.f) - 1
     a, b = work.begin[layer], work.end[layer]
-    f, e, x = state.f, state.e, work.sums
+    f, e, x = state.f, work.e, work.sums
     x1, x2, z1, z2 = x[0, a:b], x[1, a:b], x[2, a:b], x[3, a:b]
     e1, e2, y1, y2 = x[4, a:b], x[5, a:b], x[6, a:b], x[7, a:b]
     s = 0
@@ -330,8 +368,7 @@ def synapses(
                 pre, then = ptr[where.pre[k]], u + s - 2 * c.delay
                 if pre[then] < pre[then + 1]:
                     enter_spikes(where, state, work, k, ids, pre[then], pre[then + 1], table.spike[q + s], now)
-        row = (t + s) % ring
-        stop = min(window, s + ring - row)
+        stop = window
         for k in range(len(where.pre)):
             if where.post[k] == layer and plastic[k]:
                 pre, then = ptr[where.pre[k]], u - 2 * c.delay
@@ -340,23 +377,23 @@ def synapses(
                     end += 1
                 stop = end
         while s < stop:
-            row = (t + s) % ring
+            p = t + s
             step = table.step[q + s :]
             if stop - s >= 4:
                 sums_four_steps(
-                    f[row, a:b], e[row, a:b], step[0], f[row + 1, a:b], e[row + 1, a:b], step[1],
-                    f[row + 2, a:b], e[row + 2, a:b], step[2], f[row + 3, a:b], e[row + 3, a:b], step[3],
+                    f[p & r, a:b], e[s, a:b], step[0], f[(p + 1) & r, a:b], e[s + 1, a:b], step[1],
+                    f[(p + 2) & r, a:b], e[s + 2, a:b], step[2], f[(p + 3) & r, a:b], e[s + 3, a:b], step[3],
                     x1, x2, z1, z2, e1, e2, y1, y2,
                 )  # fmt: skip
                 s += 4
             elif stop - s >= 2:
                 sums_two_steps(
-                    f[row, a:b], e[row, a:b], step[0], f[row + 1, a:b], e[row + 1, a:b], step[1],
+                    f[p & r, a:b], e[s, a:b], step[0], f[(p + 1) & r, a:b], e[s + 1, a:b], step[1],
                     x1, x2, z1, z2, e1, e2, y1, y2,
                 )  # fmt: skip
                 s += 2
             else:
-                sums_step(f[row, a:b], e[row, a:b], step[0], x1, x2, z1, z2, e1, e2, y1, y2)
+                sums_step(f[p & r, a:b], e[s, a:b], step[0], x1, x2, z1, z2, e1, e2, y1, y2)
                 s += 1
 
 
@@ -374,8 +411,8 @@ def pre_spikes(
 
 
 @compiled
-def end_interval(where: Layout, state: State, plastic: Array, end: Array, work: Work, now: int) -> None:
-    """Chain the interval's sums to the maps and clear them; the free motion of an interval of that length is ``end``."""
+def end_interval(where: Layout, state: State, plastic: Array, end: Array, error: Array, work: Work, now: int) -> None:
+    """Chain the interval's sums to the maps and clear them; the free motions of an interval of that length are given."""
     x, g = work.sums, work.free
     for tag in range(now + 1):
         u = work.maps[tag]
@@ -397,8 +434,23 @@ def end_interval(where: Layout, state: State, plastic: Array, end: Array, work: 
         p1 = state.p1[j]
         state.p1[j] = end[0] * p1
         state.p2[j] = end[1] * p1 + end[2] * state.p2[j]
+    for layer in range(1, len(where.start) - 1):
+        if learns(where, plastic, layer) or layer == len(where.start) - 2:
+            for i in range(where.start[layer], where.start[layer + 1]):
+                state.e1[i] *= error[0]
+                state.e2[i] *= error[1]
     for y in (state.v, state.current, state.e1, state.e2, state.zeta, state.zeta_a, state.p1, state.p2):
         flush(y)
+
+
+@compiled
+def sum_and_clear(squares: Array) -> float:
+    """The outputs' Σ e²; they begin again with 0."""
+    total = 0.0
+    for i in range(len(squares)):
+        total += squares[i]
+    squares[:] = 0
+    return total
 
 
 @compiled
@@ -448,7 +500,7 @@ def advance(
     """
     history = log.ptr.shape[1] - 1 - steps
     interval = len(table.step)
-    squared = total = 0.0
+    squared = 0.0
     q, now = 0, -1
     u = history
     while u < history + steps:
@@ -463,18 +515,20 @@ def advance(
         for layer in range(1, len(where.start) - 1):
             learning = learns(where, plastic, layer)
             if learning or layer == len(where.start) - 2:
-                squared = errors(where, c, state, log, feedback, layer, t + u - history, u, window)
+                errors(where, c, state, log, feedback, work, layer, u, window, table.error[q:])
+            if learning and layer < len(where.start) - 2 and c.rho > 0:
+                own_rates(where, c, state, log, layer, u, window)
             if learning:
                 synapses(where, c, state, log, plastic, layer, t + u - history, u, window, q, table, work, now)
-        total += squared  # of the last layer, the output
         for layer in range(len(where.start) - 2):
             pre_spikes(where, c, state, log, layer, u, window, q, table.spike)
         u += window
         q += window
         if q == interval or u == history + steps:
-            end_interval(where, state, plastic, table.end[q], work, now)
+            end_interval(where, state, plastic, table.end[q], table.error[q], work, now)
+            squared += sum_and_clear(work.squares)
             q = 0
             if now == TAGS - 1 or u == history + steps:
                 end_maps(where, state, plastic, work)
                 now = -1
-    return total
+    return squared

@@ -67,21 +67,27 @@ def lif_step(v: Array, current: Array, refractory: Array, f: Array, n_ref: int, 
 def find_spikes(refractory: Array, n_ref: int, window: int, ptr: Array, u: int, ids: Array) -> None:
     """Write the spikes of the last ``window`` ≤ n_ref + 1 steps into the log, step by step from ``ptr[u]``, in order of neurons.
 
-    A neuron's refractory counter tells how long ago it spiked, and it has not spiked twice.
+    A neuron's refractory counter tells how long ago it spiked, and it has not spiked twice. The log has room for two
+    ids more per neuron, where those that are found stand in order of neurons first.
     """
     oldest = n_ref + 2 - window  # the counter of a neuron that spiked in the first of these steps
+    first = ptr[u] + len(refractory)
+    n = first
+    for i in range(len(refractory)):
+        if refractory[i] >= oldest:
+            ids[n] = i
+            n += 1
     ptr[u + 1 : u + window + 1] = 0
-    for i in range(refractory.shape[0]):
-        s = refractory[i] - oldest
-        if s >= 0 and s + 1 < window:
+    for k in range(first, n):
+        s = refractory[ids[k]] - oldest
+        if s + 1 < window:
             ptr[u + s + 2] += 1
     for s in range(window):
         ptr[u + s + 1] += ptr[u + s]  # where the spikes of step s begin
-    for i in range(refractory.shape[0]):
-        s = refractory[i] - oldest
-        if s >= 0:
-            ids[ptr[u + s + 1]] = i
-            ptr[u + s + 1] += 1  # in the end: where they end
+    for k in range(first, n):
+        s = refractory[ids[k]] - oldest
+        ids[ptr[u + s + 1]] = ids[k]
+        ptr[u + s + 1] += 1  # in the end: where they end
 
 
 def add_rows(x: Array, rows: Array, first: int, ids: Array, begin: int, end: int, factor: float) -> None:

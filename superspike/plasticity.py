@@ -20,6 +20,7 @@ from . import event, rule, surrogate, update
 from ._jit import bound, choose_by_type, compiled, inlined, kernel
 from ._parameters import Param, ParameterError, cast, fields
 from .event import TAGS, Propagators, apply_map, begin_map, chain_map, enter_spike, sums_step
+from .filters import Filter
 from .neuron import LIF
 from .optimizer import OPTIMIZERS
 from .rule import RHO_PER_MV2, Rule
@@ -31,6 +32,7 @@ from .surrogate import SURROGATES
 Array = NDArray[Any]
 
 RULE, SCHEME, NEURON = Rule(), Scheme(), LIF()  # the defaults
+GIVEN = Filter(1.0, 1.0, 0.0)  # of the error: the caller filters it
 
 choose_by_type(surrogate.derivative)
 derivative, update_row, flush = surrogate.derivative, update.update_row, inlined(rule.flush)
@@ -358,7 +360,7 @@ class SuperSpike(Stateful):
         dtype: Any = np.float32 if precision == "single" else np.float64
         delay, width = whole_steps("SuperSpike.delay_ms", delay_ms, dt_ms), padded(self.n_post)
         interval = max(1, round(INTERVAL / -math.log(min(trace_filter(rule, scheme)[:2]))))
-        self._table = event.propagators(pre_filter(rule, scheme), trace_filter(rule, scheme), interval, dtype)
+        self._table = event.propagators(pre_filter(rule, scheme), trace_filter(rule, scheme), GIVEN, interval, dtype)
         self._state = Traces(
             counters=np.zeros(3, np.int64),
             n_spikes=np.zeros(2 * delay + 1, np.int64),

@@ -67,7 +67,8 @@ class Simulation:
             window=whole_steps("Windowed.window", network.loss.window_ms, scheme.dt),
             delay=delay,
         )
-        self.state = initial_state(self.where, sizes[-1], delay + WINDOW, rule.exponent, dtype)
+        ring = 1 << (delay + WINDOW - 1).bit_length()
+        self.state = initial_state(self.where, sizes[-1], ring, rule.exponent, dtype)
         weights = self._matrices(self.state.w)
         for flat, w in zip(weights, network.weights, strict=True):
             flat[:] = w
@@ -75,9 +76,9 @@ class Simulation:
         self.plastic = np.zeros(len(sizes) - 1, np.bool_)
         self.cost_scale = cost_per_squared_error(rule, scheme) / sizes[-1]
         self._method = cast(network.optimizer, dtype)
-        fastest = min(trace_filter(rule, scheme)[:2])
-        interval = max(1, round(INTERVAL / -math.log(fastest)))
-        self._table = event.propagators(pre_filter(rule, scheme), trace_filter(rule, scheme), interval, dtype)
+        trace = trace_filter(rule, scheme)
+        interval = max(1, round(INTERVAL / -math.log(min(trace[:2]))))
+        self._table = event.propagators(pre_filter(rule, scheme), trace, error, interval, dtype)
         self.threads = 1 if engine == "clock" else threads or threads_for(self.where)
         self._work = [event.workspace(self.where, dtype, part, self.threads) for part in range(self.threads)]
         self._states = [self.state, *(with_own_neurons(self.state) for _ in self._work[1:])]
@@ -176,7 +177,7 @@ class Simulation:
 
     def _open_log(self, steps: int) -> Log:
         """A log with room for the spikes of ``steps`` steps; history, inputs and targets filled in."""
-        most = [n * (steps // (self.n_ref + 1) + 1) for n in self.network.sizes[1:]]
+        most = [n * (steps // (self.n_ref + 1) + 1) + 2 * padded(n) for n in self.network.sizes[1:]]  # 2: for find_spikes
         inputs, targets = self.task.window(self.step, steps)
         n, shown = len(self.network.sizes), len(targets[1])
         room = [len(inputs[1]), *most, shown]

@@ -53,8 +53,9 @@ def output_step(x: Errors, filter: Filter, size: float, own: Array, wanted: Arra
         today[own[s]] -= 1
     for s in range(n_wanted):
         today[wanted[s]] += 1
-    error_step(x.e1, x.e2, x.e, filter)
+    error_step(x.e1, x.e2, filter)
     for i in range(n):
+        x.e[i] = x.e2[i]
         x.impulses[i] = arriving[i]
         x.e1[i] += size * arriving[i]
     x.step[0] += 1
@@ -64,7 +65,9 @@ def output_step(x: Errors, filter: Filter, size: float, own: Array, wanted: Arra
 @kernel
 def hidden_step(x: Errors, filter: Filter, size: float, matrix: Array, given: Array) -> None:
     """One step of a hidden layer's error: yesterday's impulses of the outputs enter through the feedback matrix."""
-    error_step(x.e1, x.e2, x.e, filter)
+    error_step(x.e1, x.e2, filter)
+    for i in range(x.e1.shape[0]):
+        x.e[i] = x.e2[i]
     for k in range(matrix.shape[0]):
         if x.impulses[k] != 0:
             for i in range(x.e1.shape[0]):
