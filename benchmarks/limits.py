@@ -1,0 +1,194 @@
+"""How far the event engine's loops are from the machine's limits, in single precision on one core: ``python limits.py``.
+
+Each loop is timed alone, on arrays as large as the engine's. Loops over neurons run in the first-level cache; their limit is
+arithmetic, at the rates of multiply-adds and of divisions that a kernel reaches in registers, or stores, at the rate of a
+pass over one short array, whichever takes longer. Loops over rows of synapses are timed on more rows than any cache holds;
+their limit is the memory, at the rate of a pass that reads and writes one long array. The last lines say how much of the
+engine's time on 200-256-200 these loops explain; the rest are calls, lists of spikes and Python.
+"""
+
+import statistics
+import time
+
+import numpy as np
+
+from superspike import LIF, FastSigmoid, RMaxProp, Scheme, event, update
+from superspike._jit import inlined, kernel
+from superspike._parameters import cast
+from superspike.benchmark import DT_S, MAIN, Runner, machine, trained
+from superspike.scheme import membrane_filter
+from superspike.state import padded, zeros
+
+REPEATS, N, ROWS = 15, 256, 20_000  # of a synapse's arrays, 20,000 rows of 256 are 20 MB each
+SINGLE = np.float32
+LIF_STEP, SURROGATE, METHOD = (
+    cast(membrane_filter(LIF(), Scheme()), SINGLE),
+    cast(FastSigmoid(), SINGLE),
+    cast(RMaxProp(), SINGLE),
+)
+N_REF = 50
+
+
+@inlined
+def multiply_add(x, y, a, b):
+    """Sixty-four fused multiply-adds per element, in two chains."""
+    for i in range(x.shape[0]):
+        p, q = x[i], y[i]
+        for _ in range(32):
+            p = p * a + b
+            q = q * a + b
+        x[i], y[i] = p, q
+
+
+@inlined
+def divide(x, y, a, b):
+    """Eight divisions per element, in two chains."""
+    for i in range(x.shape[0]):
+        p, q = x[i], y[i]
+        for _ in range(4):
+            p = a / (p + b)
+            q = a / (q + b)
+        x[i], y[i] = p, q
+
+
+@inlined
+def scale(x, a):
+    """Read and write an array."""
+    for i in range(x.shape[0]):
+        x[i] *= a
+
+
+@kernel
+def peak(x, y, a, b, times):
+    """As many as ``times``."""
+    for _ in range(times):
+        multiply_add(x, y, a, b)
+
+
+@kernel
+def divisions(x, y, a, b, times):
+    """As many as ``times``."""
+    for _ in range(times):
+        divide(x, y, a, b)
+
+
+@kernel
+def passes(x, a, times):
+    """Passes over an array."""
+    for _ in range(times):
+        scale(x, a)
+
+
+@kernel
+def lif(v, current, left, f, n_ref, step, surrogate, times):
+    """Steps of the neurons."""
+    for _ in range(times):
+        event.lif_step(v, current, left, f, n_ref, step, surrogate)
+
+
+@kernel
+def errors(e1, before, after, c, times):
+    """Steps of the errors."""
+    for _ in range(times):
+        event.error_step(e1, before, after, c)
+
+
+@kernel
+def sums(x, f, e, k, times):
+    """Steps of the sums, four at a time."""
+    for _ in range(times // 4):
+        event.sums_four_steps(
+            f[0], e[0], k, f[1], e[1], k, f[2], e[2], k, f[3], e[3], k, x[0], x[1], x[2], x[3], x[4], x[5], x[6], x[7]
+        )
+
+
+@kernel
+def apply_maps(h1, h2, m, x, p, times):
+    """Rows brought up to date."""
+    for row in range(times):
+        event.apply_map(h1[row], h2[row], m[row], x[0], x[1], x[2], x[3], x[4], x[5], x[6], x[7], p, p, p, p, p)
+
+
+@kernel
+def enter_spikes(h1, h2, m, x, p, times):
+    """Rows of which a presynaptic neuron spikes."""
+    for row in range(times):
+        event.enter_spike(h1[row], h2[row], m[row], x[0], x[1], x[2], x[3], x[4], x[5], x[6], x[7], p, p, p)
+
+
+@kernel
+def updates(w, m, scales, zeta, method, p, steps, times):
+    """Rows of weights at the end of a block."""
+    for row in range(times):
+        update.update_row(w[row], m[row], scales[row], zeta, method, p, steps, p, p, -p, p)
+
+
+def nanoseconds(function, *arguments):
+    """Median time of a call, whose last argument is how often it does something, per time and element of a row."""
+    function(*arguments)
+    times = []
+    for _ in range(REPEATS):
+        began = time.perf_counter()
+        function(*arguments)
+        times.append(time.perf_counter() - began)
+    return 1e9 * statistics.median(times) / arguments[-1] / N
+
+
+def main():
+    """Print the tables."""
+    print(", ".join(f"{name} {value}" for name, value in machine().items()))
+    x, rows, big = (
+        [zeros((8, N), SINGLE, k) for k in range(3)],
+        [np.zeros((ROWS, N), SINGLE) for _ in range(3)],
+        np.ones((1 << 17, N), SINGLE),
+    )
+    one, tiny = SINGLE(1), SINGLE(1e-3)
+    fma = nanoseconds(peak, *x[0][:2], one / 2, one, 2000) / 64
+    division = nanoseconds(divisions, *x[0][:2], one, one, 2000) / 8
+    store = nanoseconds(passes, x[0][0], one, 20_000)
+    byte = nanoseconds(passes, big.ravel(), one, 2) / big.size * N / 8
+    print(
+        f"\nper ns: {1 / fma:.1f} multiply-adds, {1 / division:.1f} divisions, {1 / store:.1f} stores of a number; "
+        f"{1 / byte:.1f} bytes of memory\n"
+    )
+
+    left, k = zeros(N, np.int32), np.full(5, 1e-3, SINGLE)
+    loops = {  # multiplications and additions, divisions, stores, bytes of memory; time
+        "neurons": (5, 1, 4, 0, nanoseconds(lif, *x[1][:2], left, x[1][2], N_REF, LIF_STEP, SURROGATE, 20_000)),
+        "errors": (1, 0, 1, 0, nanoseconds(errors, *x[1][:3], tiny, 20_000)),
+        "sums": (9, 0, 2, 0, nanoseconds(sums, *x, k, 20_000)),
+        "bring a row up to date": (11, 0, 3, 24, nanoseconds(apply_maps, *rows, x[1], tiny, ROWS)),
+        "enter a spike": (11, 0, 3, 24, nanoseconds(enter_spikes, *rows, x[1], tiny, ROWS)),
+        "update a row": (6, 2, 3, 24, nanoseconds(updates, *rows, x[1][0], METHOD, one, 5000, ROWS)),
+    }
+    print("| loop | arithmetic | divisions | stores | bytes | ns per element | limit (ns) | share |")
+    print("| --- | --- | --- | --- | --- | --- | --- | --- |")
+    for name, (arithmetic, divided, stored, moved, took) in loops.items():
+        limit = max(arithmetic * fma + divided * division, stored * store, moved * byte)
+        print(
+            f"| {name} | {arithmetic} | {divided} | {stored} | {moved} | {took:.3f} | {limit:.3f} | {100 * limit / took:.0f} % |"
+        )
+
+    weights, steps = trained(MAIN), round(1 / DT_S)
+    found = {}
+    for learn in (True, False):
+        runner = Runner(MAIN, "event", learn=learn, weights=weights)
+        runner.seconds(steps)
+        found[learn] = 1e3 * statistics.median(runner.seconds(steps) for _ in range(REPEATS))
+    neurons, synapses = sum(map(padded, MAIN.sizes[1:])), MAIN.synapses
+    print(
+        f"\n200-256-200: {found[False]:.2f} ms per simulated second without plasticity, {found[True] - found[False]:.2f} ms more with it, of which"
+    )
+    took = {name: ns for name, (*_, ns) in loops.items()}
+    for name, ms in {
+        "neurons": neurons * steps * took["neurons"] * 1e-6,
+        "sums": neurons * steps * took["sums"] * 1e-6,
+        "errors": neurons * steps * took["errors"] * 1e-6,
+        "rows, at most": runner.synapse_spikes * 1e-6 * (took["bring a row up to date"] + took["enter a spike"])
+        + 2 * synapses * 1e-6 * (took["bring a row up to date"] + took["update a row"]),
+    }.items():
+        print(f"  {name}: {ms:.2f} ms")
+
+
+if __name__ == "__main__":
+    main()
