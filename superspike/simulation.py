@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -25,6 +25,7 @@ Array = NDArray[Any]
 
 INTERVAL = 4.0  # of the event engine, in units of the faster of the traces' two time constants: measured in docs/engines.md
 
+STRIP = 128  # columns of a feedback matrix
 THREADED = 2**18  # synapses from which on a second thread pays
 
 
@@ -101,7 +102,9 @@ class Simulation:
         flat: Array = np.zeros(int(self.where.b_start[-1]), self.network.dtype)
         for layer, b in enumerate(self.network.feedback_weights, 1):
             begin, end = self.where.b_start[layer], self.where.b_start[layer + 1]
-            matrix(flat, begin, end, padded(b.shape[1]), b.shape[1])[:] = b
+            target = matrix(flat, begin, end, padded(b.shape[1]), b.shape[1])
+            for j in range(0, b.shape[1], STRIP):  # symmetric feedback is transposed: the cache holds a strip of it
+                target[:, j : j + STRIP] = b[:, j : j + STRIP]
         return flat
 
     def learn(self, on: bool) -> None:
@@ -135,23 +138,23 @@ class Simulation:
 
         if not self.plastic.any():
             return advance(self._work[0], self.state, log)
-        return float(self._together(advance, self._states, logs))
+        return float(self._together(advance, self._work, self._states, logs))
 
     def _run_update(self, plastic: Array, rate: float) -> None:
         rule, dtype = self.network.rule, self.network.dtype
 
-        def share(work: event.Work) -> None:
+        def share(part: int) -> None:
             update(
-                self.where, work.begin, work.end, self.state, plastic, self._method, dtype(rate), self.block_steps,
+                self.where, part, self.threads, self.state, plastic, self._method, dtype(rate), self.block_steps,
                 dtype(rule.block), self.constants.rho, dtype(rule.w_max),
             )  # fmt: skip
 
-        self._together(share)
+        self._together(share, range(self.threads))
         self.state.zeta_sum[:] = 0
 
-    def _together(self, function: Callable[..., Any], *arguments: list[Any]) -> Any:
-        """Call ``function`` once per thread, with its work and its one of each list of arguments; return the first's result."""
-        calls = list(zip(self._work, *arguments, strict=True))
+    def _together(self, function: Callable[..., Any], *arguments: Iterable[Any]) -> Any:
+        """Call ``function`` once per thread, with its one of each of the arguments; return the first's result."""
+        calls = list(zip(*arguments, strict=True))
         others = [self._pool.submit(function, *call) for call in calls[1:]] if self._pool else []
         first = function(*calls[0])
         for other in others:

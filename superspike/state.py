@@ -67,7 +67,7 @@ class State(NamedTuple):
     zeta_sum: Array  # Σ ζ^a over the block
     p1: Array  # pre trace, first and
     p2: Array  # second stage, 2 D steps late
-    f: Array  # (ring, neurons): surrogate (1/mV) of step t − D in row t mod ring, a power of 2
+    f: Array  # (ring, neurons or more): surrogate (1/mV) of step t − D in row t mod ring, a power of 2
     w: Array  # weights (mV)
     h1: Array  # eligibility trace, first and
     h2: Array  # second stage: λ (1/mV)
@@ -133,7 +133,7 @@ def learns(where: Layout, plastic: Array, layer: int) -> bool:
 def initial_state(where: Layout, n_out: int, ring: int, exponent: float, dtype: type) -> State:
     """Everything at rest, all traces and weights zero."""
     n, s = int(where.start[-1]), int(where.w_start[-1])
-    shapes: dict[str, Any] = {"answers": 1 + n_out, "f": (ring, n)} | dict.fromkeys(SYNAPTIC, s)
+    shapes: dict[str, Any] = {"answers": 1 + n_out, "f": (ring, staggered(n, dtype))} | dict.fromkeys(SYNAPTIC, s)
     integers = ("refractory", "answers")
     state = State(
         **{name: zeros(shapes.get(name, n), np.int32 if name in integers else dtype, k) for k, name in enumerate(State._fields)}

@@ -26,21 +26,21 @@ def update_row(
 
 @kernel
 def update(
-    where: Layout, begin: Array, end: Array, state: State, plastic: Array,
+    where: Layout, part: int, parts: int, state: State, plastic: Array,
     method: Any, rate: float, steps: int, block: float, rho: float, w_max: float,
 ) -> None:  # fmt: skip
-    """Update the plastic projections after a block of ``steps`` steps (``block`` ms).
+    """Update the plastic projections after a block of ``steps`` steps (``block`` ms): one of ``parts`` shares of their rows.
 
-    Only the synapses onto neurons ``begin[l]`` to ``end[l]`` of each layer l change. ``rate`` multiplies the optimiser's
-    changes (1, or less after a drop); ``rho`` acts on hidden layers only.
+    ``rate`` multiplies the optimiser's changes (1, or less after a drop); ``rho`` acts on hidden layers only.
     """
     for k in range(len(where.pre)):
         if plastic[k]:
-            first, width = where.start[where.post[k]], where.start[where.post[k] + 1] - where.start[where.post[k]]
-            a, b = begin[where.post[k]], end[where.post[k]]
+            a, b = where.start[where.post[k]], where.start[where.post[k] + 1]
             hidden_rho = rho if where.post[k] < len(where.start) - 2 else rho * 0
-            for row in range(where.w_start[k], where.w_start[k + 1], width):
-                i, j = row + a - first, row + b - first
+            rows = where.row_start[k + 1] - where.row_start[k]
+            for row in range(rows * part // parts, rows * (part + 1) // parts):
+                i = where.w_start[k] + row * (b - a)
+                j = i + b - a
                 update_row(
                     state.w[i:j], state.m[i:j], state.scale[i:j], state.zeta_sum[a:b],
                     method, rate, steps, block, hidden_rho, -w_max, w_max,
