@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numba
@@ -24,6 +27,26 @@ def test_any_number_of_processes_gives_the_same_runs(tmp_path: Path) -> None:
         assert all(np.array_equal(x, y) for x, y in zip(a.weights, b.weights, strict=True))
         assert a.metrics["cost"].tolist() == b.metrics["cost"].tolist()
         assert a.spikes == b.spikes
+
+
+def test_two_processes_that_find_no_kernels_compile_them_once_and_agree(tmp_path: Path) -> None:
+    code = (
+        "import superspike as ss\n"
+        "task = ss.tasks.poisson(n_inputs=20, outputs=2, target_rate=10.0, period_ms=200.0)\n"
+        "run = ss.train(ss.Network([20, 3, 2], w0=100.0), task, duration_ms=1000)\n"
+        "from superspike.event import advance\n"
+        "print(sum(advance.stats.cache_misses.values()), run.weights[0].tobytes().hex())"
+    )
+    environment = os.environ | {"XDG_CACHE_HOME": str(tmp_path)}
+    together = [
+        subprocess.Popen([sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    (first, errors), (second, others) = (process.communicate() for process in together)
+    assert (errors, others) == ("", "")
+    compiled, weights = zip(first.split(), second.split(), strict=True)
+    assert sorted(compiled) == ["0", "1"]
+    assert weights[0] == weights[1]
 
 
 def test_workers_leave_the_other_cores_to_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
