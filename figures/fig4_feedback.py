@@ -31,15 +31,13 @@ def draw(figure):
     for feedback, n in keys:
         draw_curves(curves, found[feedback, n], feedback if n == 4 else "_", COLORS[feedback], ls="-" if n == 4 else "--")
     curves.legend(loc="upper right", title="— 4 units, - - 8 units")
-    labels = []
     for k, key in enumerate(keys):
         cost = np.array([run.cost for run in found[key]]).clip(0.02)
         jitter = np.random.default_rng(0).uniform(-0.2, 0.2, len(cost))
         final.plot(k + jitter, cost, "o", ms=3, color=COLORS[key[0]], alpha=0.7, mew=0)
-        labels.append(f"{key[0]}\n{key[1]}")
     final.axhline(LEARNED, color="0.6", lw=0.8, ls=":")
-    final.set(yscale="log", ylabel="final cost (Hz)")
-    final.set_xticks(range(len(keys)), labels, fontsize=7)
+    final.set(yscale="log", ylabel="final cost (Hz)", xlabel="hidden units (colours as in a)")
+    final.set_xticks(range(len(keys)), [n for _, n in keys])
     random = [run for n in sizes for run in found["random", n]] + all_negative
     positive = np.array([int((run.network.feedback_weights[0] > 0).sum()) for run in random])
     cost = np.array([run.cost for run in random])
