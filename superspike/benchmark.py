@@ -83,8 +83,7 @@ class Runner:
             if n == to_update:
                 simulation.update()
             elapsed += time.perf_counter() - began
-            counts = [len(simulation.spikes(log, row)[0]) for row in range(len(self.case.sizes))]
-            self.synapse_spikes += sum(count * fan_out for count, fan_out in zip(counts, self.case.sizes[1:], strict=False))
+            self.synapse_spikes += int(simulation.counts(log)[:-2] @ self.case.sizes[1:])
         return elapsed
 
 

@@ -85,7 +85,8 @@ class Simulation:
         self._states = [self.state, *(with_own_neurons(self.state) for _ in self._work[1:])]
         self._pool = ThreadPoolExecutor(self.threads - 1) if self.threads > 1 else None
         self._history = 2 * delay + 2
-        self._tails = [(np.zeros(self._history, np.int64), np.zeros(0, np.int32))] * (len(sizes) + 1 + network.loss.extra_rows)
+        nothing = np.zeros(self._history + 1, np.int64), np.zeros(0, np.int32)
+        self._tails = [nothing] * (len(sizes) + 1 + network.loss.extra_rows)
         self._feedback = self._flat_feedback()
 
     def _matrices(self, flat: Array) -> list[Array]:
@@ -189,9 +190,8 @@ class Simulation:
         begins = np.cumsum([0, *(len(tail[1]) + n for tail, n in zip(self._tails, room, strict=True))])
         ids = np.empty(begins[-1], np.int32)
         ptr = np.empty((len(room), self._history + steps + 1), np.int64)
-        ptr[:, 0] = begins[:-1]
-        for row, (counts, tail) in enumerate(self._tails):
-            ptr[row, 1 : self._history + 1] = begins[row] + np.cumsum(counts)
+        for row, (ends, tail) in enumerate(self._tails):
+            ptr[row, : self._history + 1] = begins[row] + ends
             ids[begins[row] : begins[row] + len(tail)] = tail
         for row, (counts, given) in ((0, inputs), (n, targets)):
             first = ptr[row, self._history]
@@ -202,10 +202,18 @@ class Simulation:
     def _keep_tails(self, log: Log) -> None:
         """Keep the last steps' spikes, which the next call still delivers."""
         last = log.ptr[:, -self._history - 1 :]
-        self._tails = [(np.diff(row), log.ids[row[0] : row[-1]].copy()) for row in last]
+        self._tails = [(row - row[0], log.ids[row[0] : row[-1]].copy()) for row in last]
 
-    def spikes(self, log: Log, row: int) -> tuple[Array, Array]:
-        """Steps and ids of the spikes of layer ``row`` (the layers' number: the targets) in the last call's steps."""
+    def counts(self, log: Log) -> Array:
+        """How many spikes each layer and, in the end, the targets had in a call's steps."""
+        n = len(self.network.sizes) + 1
+        return log.ptr[:n, -1] - log.ptr[:n, self._history]
+
+    def spikes(self, log: Log, row: int, end: int | None = None) -> tuple[Array, Array]:
+        """Steps and ids of the spikes of layer ``row`` (the layers' number: the targets) in a call's steps.
+
+        ``end`` is the step that followed them (default: that of today, for the last call).
+        """
         ptr = log.ptr[row, self._history :]
-        first = self.step - (len(ptr) - 1)
-        return np.repeat(np.arange(first, self.step), np.diff(ptr)), log.ids[ptr[0] : ptr[-1]].copy()
+        end = self.step if end is None else end
+        return np.repeat(np.arange(end - len(ptr) + 1, end), np.diff(ptr)), log.ids[ptr[0] : ptr[-1]].copy()

@@ -50,13 +50,17 @@ class Recorder:
 
     def add(self, log: Any) -> None:
         """Take in the spikes of the simulation's last call."""
-        block = [self.simulation.spikes(log, row) for row in range(len(self.names))]
         end = self.simulation.step
+        block = self.read(end, log) if self.everything else log  # the log of a block is larger than its spikes
         if not self.everything and (not self.first or self.first[-1][0] < self.period):
             self.first.append((end, block))
         self.recent.append((end, block))
         while not self.everything and self.recent[0][0] <= end - 2 * self.period:
             self.recent.popleft()
+
+    def read(self, end: int, log: Any) -> list[tuple[Array, Array]]:
+        """Steps and ids of the spikes of each layer and of the targets."""
+        return [self.simulation.spikes(log, row, end) for row in range(len(self.names))]
 
     def windows(self) -> list[tuple[int, int]]:
         """The recorded windows, in steps."""
@@ -69,13 +73,14 @@ class Recorder:
     def spikes(self, dt: float) -> dict[str, Spikes]:
         """The recorded spikes of each layer and of the targets, at the times (ms) of their steps of emission."""
         sizes = [*self.simulation.network.sizes, self.simulation.network.sizes[-1]]
-        windows, recent = self.windows(), list(self.recent)
+        windows, kept = self.windows(), (self.first, self.recent)
+        first, recent = ([block if self.everything else self.read(end, block) for end, block in blocks] for blocks in kept)
         found = {}
         for row, name in enumerate(self.names):
-            parts = [(self.first if len(windows) == 2 else recent, windows[0]), *((recent, w) for w in windows[1:])]
+            parts = [(first if len(windows) == 2 else recent, windows[0]), *((recent, w) for w in windows[1:])]
             steps, ids = [np.zeros(0, np.int64)], [np.zeros(0, np.int32)]
             for blocks, (begin, end) in parts:
-                for _, block in blocks:
+                for block in blocks:
                     inside = (block[row][0] >= begin) & (block[row][0] < end)
                     steps.append(block[row][0][inside])
                     ids.append(block[row][1][inside])
@@ -139,7 +144,7 @@ def train(
         cost, log = simulation.advance(steps)
         recorder.add(log)
         block_cost += cost * steps
-        block_counts += [len(simulation.spikes(log, row)[0]) for row in range(len(names))]
+        block_counts += simulation.counts(log)[:-1]
         block_steps += steps
         if steps == to_update:
             simulation.update(0.1 if training.learning_rate_drop_ms and simulation.step > drop + 1 else 1.0)
