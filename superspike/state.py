@@ -21,7 +21,7 @@ Array = NDArray[Any]
 LANES = 32  # neurons per padding unit: four 256-bit vectors in single precision, what LLVM takes at a time
 PAGE, LINE = 4096, 64  # bytes; addresses a page apart share the first-level cache's few places for them
 STAGGER = 9  # lines between arrays that are read together
-WINDOW = 20  # steps that the event engine takes with one layer before it turns to the next
+WINDOW = 50  # steps that the event engine takes with one layer before it turns to the next
 
 
 class Layout(NamedTuple):
