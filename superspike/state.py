@@ -3,7 +3,7 @@
 Layers stand one after the other in arrays over neurons (the input first), projections in arrays over synapses. Layer l
 is ``start[l]:start[l + 1]``; projection k leads from layer ``pre[k]`` to ``post[k]`` and its synapses are
 ``w_start[k]:w_start[k + 1]``, row by row, one row per presynaptic neuron. Layers are padded to a multiple of ``LANES``
-neurons that get no input and never spike, so that no loop has a tail.
+neurons that get no input and never spike, so that no loop ends with single neurons.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from .neuron import LIFStep
 
 Array = NDArray[Any]
 
-LANES = 32  # neurons per padding unit: four 256-bit vectors in single precision, what LLVM takes at a time
+LANES = 16  # neurons per padding unit: a cache line in single precision, one 512-bit or two 256-bit vectors
 PAGE, LINE = 4096, 64  # bytes; addresses a page apart share the first-level cache's few places for them
 STAGGER = 9  # lines between arrays that are read together
 WINDOW = 50  # steps that the event engine takes with one layer before it turns to the next
