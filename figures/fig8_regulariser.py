@@ -42,19 +42,27 @@ def draw(figure):
     none = cost[None, 0.0]
     best = {a: min(strengths, key=lambda rho, a=a: cost[a, rho]) for a in exponents}
     positive = [a for a in exponents if a > 0]
+    at_best = ", ".join(f"a = {a}: {cost[a, best[a]]:.1f} at ρ = {best[a]:g}" for a in exponents)
     figure.claim(
-        "for a > 0 there is a best ρ inside the sweep, better than none",
+        "for a > 0 the regulariser helps at its best ρ",
         "a > 0 has a best ρ",
-        f"ρ = 0: {none:.1f} Hz; " + ", ".join(f"a = {a}: {cost[a, best[a]]:.1f} at ρ = {best[a]:g}" for a in positive),
-        all(cost[a, best[a]] < none and best[a] < strengths[-1] for a in positive),
+        f"ρ = 0: {none:.1f} Hz; {at_best}",
+        all(cost[a, best[a]] < none for a in positive),
     )
-    if 0 in exponents:
-        figure.claim(
-            "a = 0 is worse than a > 0, each at its best ρ",
-            "a = 0 is always worse",
-            ", ".join(f"a = {a}: {cost[a, best[a]]:.1f}" for a in exponents),
-            all(cost[0, best[0]] > cost[a, best[a]] for a in positive),
-        )
+    figure.claim(
+        "for a > 0 the best ρ lies inside the sweep",
+        "a > 0 has a best ρ",
+        at_best,
+        all(strengths[0] < best[a] < strengths[-1] for a in positive),
+        quick=False,  # one seed and 200 s tell costs apart to 1 Hz, as far as the strengths differ
+    )
+    figure.claim(
+        "a = 0 is worse than a > 0, each at its best ρ",
+        "a = 0 is always worse",
+        at_best,
+        all(cost[0, best[0]] > cost[a, best[a]] for a in positive),
+        quick=False,
+    )
     figure.claim(
         "the regulariser lowers the hidden layer's rate (a = 4, ρ = 1)",
         "regularised networks fire less",
