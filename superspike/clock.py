@@ -10,7 +10,8 @@ from .state import Array, Constants, Layout, Log, State
 choose_by_type(surrogate.derivative)
 choose_by_type(loss.impulses)
 lif_step, add_rows, find_spikes = inlined(neuron.lif_step), inlined(neuron.add_rows), compiled(neuron.find_spikes)
-error_step, output_impulses = inlined(error.error_step), inlined(error.output_impulses)
+error_step, add_squares = inlined(error.error_step), inlined(error.add_squares)
+output_impulses = inlined(error.output_impulses)
 pre_step, synapse_step, flush = inlined(rule.pre_step), inlined(rule.synapse_step), inlined(rule.flush)
 own_rate_step, own_rate_spikes = inlined(rule.own_rate_step), inlined(rule.own_rate_spikes)
 learns = compiled(shared.learns)
@@ -19,8 +20,8 @@ FLUSH = 1000  # steps between two flushes of denormals
 
 
 @kernel
-def advance(where: Layout, c: Constants, state: State, log: Log, feedback: Array, plastic: Array, t: int, steps: int) -> float:
-    """Simulate ``steps`` steps from step ``t``; return Σ e² over the output layer.
+def advance(where: Layout, c: Constants, state: State, log: Log, feedback: Array, plastic: Array, t: int, steps: int) -> None:
+    """Simulate ``steps`` steps from step ``t``.
 
     ``feedback`` holds the hidden layers' matrices, flat; ``plastic`` says which projections learn. The log's history
     and the rows of inputs and targets are filled in; the rows of the other layers are filled here.
@@ -32,7 +33,6 @@ def advance(where: Layout, c: Constants, state: State, log: Log, feedback: Array
     history = ptr.shape[1] - 1 - steps
     decay_a = c.het_decay**c.exponent
     one = type(c.impulse)(1)
-    squared = 0.0
     for u in range(history, history + steps):
         now = (t + u - history) % len(state.f)
         late = (t + u - history + c.delay) % len(state.f)
@@ -53,9 +53,9 @@ def advance(where: Layout, c: Constants, state: State, log: Log, feedback: Array
                 continue
             a, b = start[layer], start[layer + 1]
             e1 = state.e1[a:b]
-            layer_squared = error_step(e1, state.e2[a:b], c.error)
+            error_step(e1, state.e2[a:b], c.error)
             if layer == out:
-                squared += layer_squared
+                add_squares(state.e2[a:b], state.squares)
                 output_impulses(e1, ids, ptr[minus, arrived], ptr[minus, arrived + 1], -c.impulse)
                 output_impulses(e1, ids, ptr[plus, arrived], ptr[plus, arrived + 1], c.impulse)
             else:
@@ -94,4 +94,3 @@ def advance(where: Layout, c: Constants, state: State, log: Log, feedback: Array
                 state.h2,
             ):
                 flush(x)
-    return squared

@@ -15,14 +15,17 @@ from .filters import Filter
 Array = NDArray[Any]
 
 
-def error_step(e1: Array, e2: Array, error: Filter) -> float:
-    """Advance the error filter of one layer by a step: e2 is the third factor. Return Σ_i e_i²."""
-    squared = e2.dtype.type(0)
+def error_step(e1: Array, e2: Array, error: Filter) -> None:
+    """Advance the error filter of one layer by a step: e2 is the third factor."""
     for i in range(e1.shape[0]):
         e1[i] *= error.a1
         e2[i] = error.a2 * e2[i] + error.c * e1[i]
-        squared += e2[i] * e2[i]
-    return squared  # type: ignore[no-any-return]
+
+
+def add_squares(e: Array, squares: Array) -> None:
+    """Add each e_i² to its sum."""
+    for i in range(e.shape[0]):
+        squares[i] += e[i] * e[i]
 
 
 def output_impulses(e1: Array, ids: Array, begin: int, end: int, impulse: float) -> None:

@@ -35,32 +35,37 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import error, loss, neuron, rule, surrogate
+from . import loss, neuron, rule, surrogate
 from . import state as shared
 from ._jit import choose_by_type, compiled, inlined, kernel
+from ._vectors import item, lanes, load, store
 from .filters import Filter
 from .state import LANES, WINDOW, Array, Constants, Layout, Log, State, staggered, zeros
 
 choose_by_type(surrogate.derivative)
 choose_by_type(loss.impulses)
 lif_step, add_rows, find_spikes = inlined(neuron.lif_step), inlined(neuron.add_rows), compiled(neuron.find_spikes)
-output_impulses = inlined(error.output_impulses)
 flush, learns = inlined(rule.flush), compiled(shared.learns)
 own_rate_step, own_rate_spikes = inlined(rule.own_rate_step), inlined(rule.own_rate_spikes)
 
 
 class Propagators(NamedTuple):
-    """The free motion, step by step in an interval: row q of ``step`` holds the coefficients of the sums' step q."""
+    """The free motion, step by step in an interval: row q of ``step`` holds the coefficients of its step q."""
 
-    step: Array  # (q, 5): P21 / G11, P22 / G11 at q; δσ; σ, G22 B2 at q + 1
+    step: Array  # (q, 8): P21 / G11, P22 / G11 at q; δσ; σ, G22 B2 at q + 1; what ẽ1 adds to ẽ2; an impulse in ẽ1; B2² at q + 1
     spike: Array  # (q, 3): d = P⁻¹(1, 0), σ
-    end: Array  # (q + 1, 6): P11, P21, P22, G11, G21, G22
-    error: Array  # (q + 1, 5): B1, B2 at q; what ẽ1 adds to ẽ2 in step q; 1 / B1 and B2² at its end
+    end: Array  # (q + 1, 8): P11, P21, P22, G11, G21, G22, B1, B2
+
+
+C, IMPULSE, SQUARE = 5, 6, 7  # the last of a step's coefficients
 
 
 @functools.cache
-def propagators(pre: Filter, trace: Filter, error: Filter, interval: int, dtype: type) -> Propagators:
-    """The tables for an interval of that many steps, from the double-precision coefficients of the three filters."""
+def propagators(pre: Filter, trace: Filter, error: Filter, impulse: float, interval: int, dtype: type) -> Propagators:
+    """The tables for an interval of that many steps, from the double-precision coefficients of the three filters.
+
+    ``impulse`` is what an error of 1 adds to e1.
+    """
 
     def free(filter: Filter) -> Array:
         x = np.empty((interval + 1, 3))  # x11, x21, x22 of the q-step propagator
@@ -72,22 +77,25 @@ def propagators(pre: Filter, trace: Filter, error: Filter, interval: int, dtype:
     p, g = free(pre), free(trace)
     (p11, p21, p22), (g11, g21, g22) = p.T, g.T
     sigma = g21 / g22
-    b1, b2 = (np.power(a, np.arange(interval + 2)) for a in error[:2])
-    step = (p21 / g11)[:-1], (p22 / g11)[:-1], np.diff(sigma), sigma[1:], g22[1:] * b2[1:-1]
+    b1, b2 = (np.power(a, np.arange(interval + 1)) for a in error[:2])
+    step = (
+        (p21 / g11)[:-1], (p22 / g11)[:-1], np.diff(sigma), sigma[1:], (g22 * b2)[1:],
+        error.c * b1[1:] / b2[1:], impulse / b1[1:], b2[1:] ** 2,
+    )  # fmt: skip
     spike = 1 / p11, -p21 / (p11 * p22), sigma
     return Propagators(
         step=np.stack(step, axis=1).astype(dtype),
         spike=np.stack(spike, axis=1)[:-1].astype(dtype),
-        end=np.hstack([p, g]).astype(dtype),
-        error=np.stack([b1[:-1], b2[:-1], error.c * b1[1:] / b2[1:], 1 / b1[1:], b2[1:] ** 2], axis=1).astype(dtype),
+        end=np.column_stack([p, g, b1, b2]).astype(dtype),
     )
 
 
+ROOM = 2**12  # synapses of as many rows as are taken at once: their traces stay in the first two caches
 TAGS = 32  # intervals after which all rows of synapses are brought up to date
 
 
 class Work(NamedTuple):
-    """The engine's own arrays. ``begin`` and ``end`` tell whose synapses are advanced."""
+    """The engine's own arrays. ``begin`` and ``end`` tell whose errors and synapses are advanced."""
 
     begin: Array  # (layers,): of each layer's neurons from begin
     end: Array  # to end
@@ -97,112 +105,126 @@ class Work(NamedTuple):
     tag: Array  # (rows of synapses,): the interval whose frame the row is in
     p: Array  # (2, rows of synapses): its p̃ in that frame
     zero: Array  # (rows of synapses,): whether h is zero, as far as known; this alone is kept between calls
-    e: Array  # (WINDOW, neurons): ẽ2 in each step of the window
-    squares: Array  # (outputs, padded): Σ e² of the current interval
+    due: Array  # the next spikes that enter a layer's synapses: see first_synapse
+    until: Array  # (WINDOW + 1,): how many of them do so before each step of the window
+    old: Array  # (2, rows of synapses): of their rows, those in older frames: as in due, and the frame's tag
+    old_p: Array  # (2, rows of synapses): p̃ in that frame
+    wrong: Array  # the outputs' error impulses in the step before a window and in it: which output's,
+    sign: Array  # −1 or +1,
+    when: Array  # in which step of the window
+    before: Array  # (WINDOW + 2,): how many of them come before each step, from the one before the window on
+    arrivals: Array  # (WINDOW, padded outputs): their sum per step of the window and output
+    squares: Array  # (padded outputs,): Σ e² of the current interval
 
 
-def workspace(where: Layout, dtype: type, part: int = 0, parts: int = 1) -> Work:
-    """Arrays for the synapses of one of ``parts`` equal shares of all neurons; sums zero, as at the start of an interval."""
+def workspace(where: Layout, dtype: type, spikes: int, errors: int, part: int = 0, parts: int = 1) -> Work:
+    """Arrays for one of ``parts`` equal shares of all neurons, and so many spikes and errors at most in a window; all zero."""
     neurons = staggered(int(where.start[-1]), dtype)
     rows = int(where.row_start[-1])
-    lanes = np.diff(where.start) // LANES
+    outputs = int(where.start[-1] - where.start[-2])
+    units = np.diff(where.start) // LANES
     return Work(
-        begin=where.start[:-1] + lanes * part // parts * LANES,
-        end=where.start[:-1] + lanes * (part + 1) // parts * LANES,
+        begin=where.start[:-1] + units * part // parts * LANES,
+        end=where.start[:-1] + units * (part + 1) // parts * LANES,
         sums=zeros((8, neurons), dtype),
         maps=zeros((TAGS, 8, neurons), dtype, 1),
         free=zeros((TAGS, 6), dtype),
         tag=np.zeros(rows, np.int64),
         p=zeros((2, rows), dtype),
         zero=np.zeros(rows, np.bool_),
-        e=zeros((WINDOW, neurons), dtype, 2),
-        squares=zeros(int(where.start[-1] - where.start[-2]), dtype, 3),
+        due=np.zeros(spikes, np.int64),
+        until=np.zeros(WINDOW + 1, np.int64),
+        old=np.zeros((2, rows), np.int64),
+        old_p=np.zeros((2, rows), dtype),
+        wrong=np.zeros(errors, np.int64),
+        sign=np.zeros(errors, dtype),
+        when=np.zeros(errors, np.int64),
+        before=np.zeros(WINDOW + 2, np.int64),
+        arrivals=zeros((WINDOW, staggered(outputs, dtype)), dtype, 2),
+        squares=zeros(outputs, dtype, 3),
     )
 
 
-@inlined
-def error_step(e1: Array, before: Array, after: Array, c: float) -> None:
-    """What ẽ2 is after a step."""
-    for i in range(e1.shape[0]):
-        after[i] = before[i] + c * e1[i]
+@compiled
+def load_eight(x: Array, i: int) -> Any:
+    """The vectors that begin at column i of eight rows."""
+    return (
+        load(x, (0, i)), load(x, (1, i)), load(x, (2, i)), load(x, (3, i)),
+        load(x, (4, i)), load(x, (5, i)), load(x, (6, i)), load(x, (7, i)),
+    )  # fmt: skip
 
 
-@inlined
-def add_squares(e: Array, squares: Array, scale: float) -> None:
-    """Add e² to the sums."""
-    for i in range(e.shape[0]):
-        squares[i] += scale * (e[i] * e[i])
+@compiled
+def store_eight(x: Array, i: int, vectors: Any) -> None:
+    """Replace them."""
+    store(x, (0, i), vectors[0])
+    store(x, (1, i), vectors[1])
+    store(x, (2, i), vectors[2])
+    store(x, (3, i), vectors[3])
+    store(x, (4, i), vectors[4])
+    store(x, (5, i), vectors[5])
+    store(x, (6, i), vectors[6])
+    store(x, (7, i), vectors[7])
 
 
-@inlined
-def copy(source: Array, target: Array) -> None:
-    """Copy an array."""
-    for i in range(source.shape[0]):
-        target[i] = source[i]
+@compiled
+def next_sums(sums: Any, f: Any, e: Any, k: Array, q: int) -> Any:
+    """The sums after one more step, whose coefficients are row q of ``k``."""
+    x1, x2, z1, z2, e1, e2, y1, y2 = sums
+    x1 = x1 + item(k, (q, 0)) * f
+    x2 = x2 + item(k, (q, 1)) * f
+    z1 = z1 + item(k, (q, 2)) * x1
+    z2 = z2 + item(k, (q, 2)) * x2
+    g = item(k, (q, 4)) * e
+    return x1, x2, z1, z2, e1 + item(k, (q, 3)) * g, e2 + g, y1 + g * z1, y2 + g * z2
 
 
-@inlined
-def next_sums(
-    f: Any, e: Any, k: Array, x1: Any, x2: Any, z1: Any, z2: Any, e1: Any, e2: Any, y1: Any, y2: Any
-) -> tuple[Any, ...]:
-    """The sums of one neuron after one more step, whose coefficients are ``k``."""
-    x1 += k[0] * f
-    x2 += k[1] * f
-    z1 += k[2] * x1
-    z2 += k[2] * x2
-    g = k[4] * e
-    return x1, x2, z1, z2, e1 + k[3] * g, e2 + g, y1 + g * z1, y2 + g * z2
+@compiled
+def enter_spike(h1: Array, h2: Array, m: Array, j: int, sums: Any, d: Array, q: int) -> None:
+    """Change (A1, A2, M) of a vector of synapses from j on, whose presynaptic neuron spikes in step q of the interval."""
+    x1, x2, z1, z2, e1, e2, y1, y2 = sums
+    d1, d2, sigma = item(d, (q, 0)), item(d, (q, 1)), item(d, (q, 2))
+    a1 = x1 * d1 + x2 * d2
+    a2 = z1 * d1 + z2 * d2 - sigma * a1
+    store(h1, j, load(h1, j) - a1)
+    store(h2, j, load(h2, j) - a2)
+    store(m, j, load(m, j) + (e1 * a1 + e2 * a2) - (y1 * d1 + y2 * d2))
 
 
-@inlined
-def sums_step(
-    f: Array, e: Array, k: Array, x1: Array, x2: Array, z1: Array, z2: Array, e1: Array, e2: Array, y1: Array, y2: Array
-) -> None:
-    """Add one step to the sums of a layer."""
-    for i in range(f.shape[0]):
-        x1[i], x2[i], z1[i], z2[i], e1[i], e2[i], y1[i], y2[i] = next_sums(
-            f[i], e[i], k, x1[i], x2[i], z1[i], z2[i], e1[i], e2[i], y1[i], y2[i]
+@compiled
+def apply_map(
+    h1: Array, h2: Array, m: Array, first: int, u: Array, begin: int, end: int, p1: float, p2: float, free: Array
+) -> None:  # fmt: skip
+    """Bring the synapses from ``first + begin`` on up to date by the map u of the neurons from ``begin`` to ``end``."""
+    g11, g21, g22 = free[3], free[4], free[5]
+    for i in range(begin, end, lanes(h1)):
+        u11, u12, u21, u22, e1, e2, y1, y2 = load_eight(u, i)
+        j = first + i
+        a1, a2 = load(h1, j), load(h2, j)
+        store(m, j, load(m, j) + (e1 * a1 + e2 * a2) + (y1 * p1 + y2 * p2))
+        store(h2, j, g21 * a1 + g22 * a2 + (u21 * p1 + u22 * p2))
+        store(h1, j, g11 * a1 + (u11 * p1 + u12 * p2))
+
+
+@compiled
+def chain_map(u: Array, sums: Array, begin: int, end: int, before: Array, after: Array) -> None:
+    """Follow a map, over the free motion ``before``, by the interval that ends, whose own free motion is ``after``."""
+    p11, p21, p22, f11, f21, f22 = before[0], before[1], before[2], before[3], before[4], before[5]
+    g11, g21, g22 = after[3], after[4], after[5]
+    for i in range(begin, end, lanes(u)):
+        u11, u12, u21, u22, me1, me2, my1, my2 = load_eight(u, i)
+        x1, x2, z1, z2, e1, e2, y1, y2 = load_eight(sums, i)
+        chained = (
+            g11 * (u11 + x1 * p11 + x2 * p21),
+            g11 * (u12 + x2 * p22),
+            g21 * u11 + g22 * (u21 + z1 * p11 + z2 * p21),
+            g21 * u12 + g22 * (u22 + z2 * p22),
+            me1 + e1 * f11 + e2 * f21,
+            me2 + e2 * f22,
+            my1 + e1 * u11 + e2 * u21 + y1 * p11 + y2 * p21,
+            my2 + e1 * u12 + e2 * u22 + y2 * p22,
         )
-
-
-@inlined
-def sums_two_steps(
-    f: Array, e: Array, k: Array, f_: Array, e_: Array, k_: Array,
-    x1: Array, x2: Array, z1: Array, z2: Array, e1: Array, e2: Array, y1: Array, y2: Array,
-) -> None:  # fmt: skip
-    """Add two steps to the sums of a layer, which stay in registers in between."""
-    for i in range(f.shape[0]):
-        sums = next_sums(f[i], e[i], k, x1[i], x2[i], z1[i], z2[i], e1[i], e2[i], y1[i], y2[i])
-        x1[i], x2[i], z1[i], z2[i], e1[i], e2[i], y1[i], y2[i] = next_sums(f_[i], e_[i], k_, *sums)
-
-
-@inlined
-def sums_four_steps(
-    fa: Array, ea: Array, ka: Array, fb: Array, eb: Array, kb: Array,
-    fc: Array, ec: Array, kc: Array, fd: Array, ed: Array, kd: Array,
-    x1: Array, x2: Array, z1: Array, z2: Array, e1: Array, e2: Array, y1: Array, y2: Array,
-) -> None:  # fmt: skip
-    """Add four steps to the sums of a layer, which stay in registers in between."""
-    for i in range(fa.shape[0]):
-        sums = next_sums(fa[i], ea[i], ka, x1[i], x2[i], z1[i], z2[i], e1[i], e2[i], y1[i], y2[i])
-        sums = next_sums(fb[i], eb[i], kb, *sums)
-        sums = next_sums(fc[i], ec[i], kc, *sums)
-        x1[i], x2[i], z1[i], z2[i], e1[i], e2[i], y1[i], y2[i] = next_sums(fd[i], ed[i], kd, *sums)
-
-
-@inlined
-def enter_spike(
-    h1: Array, h2: Array, m: Array,
-    x1: Array, x2: Array, z1: Array, z2: Array, e1: Array, e2: Array, y1: Array, y2: Array,
-    d1: float, d2: float, sigma: float,
-) -> None:  # fmt: skip
-    """Change (A1, A2, M) of one row of synapses, whose presynaptic neuron spikes now."""
-    for i in range(h1.shape[0]):
-        a1 = x1[i] * d1 + x2[i] * d2
-        a2 = z1[i] * d1 + z2[i] * d2 - sigma * a1
-        h1[i] -= a1
-        h2[i] -= a2
-        m[i] += e1[i] * a1 + e2[i] * a2 - y1[i] * d1 - y2[i] * d2
+        store_eight(u, i, chained)
 
 
 @inlined
@@ -212,39 +234,6 @@ def is_zero(x: Array) -> bool:
     for i in range(x.shape[0]):
         largest = max(largest, abs(x[i]))
     return bool(largest == 0)
-
-
-@inlined
-def apply_map(
-    h1: Array, h2: Array, m: Array,
-    u11: Array, u12: Array, u21: Array, u22: Array, e1: Array, e2: Array, y1: Array, y2: Array,
-    p1: float, p2: float, g11: float, g21: float, g22: float,
-) -> None:  # fmt: skip
-    """Bring one row of synapses up to date."""
-    for i in range(h1.shape[0]):
-        m[i] += e1[i] * h1[i] + e2[i] * h2[i] + y1[i] * p1 + y2[i] * p2
-        h2[i] = g21 * h1[i] + g22 * h2[i] + u21[i] * p1 + u22[i] * p2
-        h1[i] = g11 * h1[i] + u11[i] * p1 + u12[i] * p2
-
-
-@inlined
-def chain_map(
-    u11: Array, u12: Array, u21: Array, u22: Array, me1: Array, me2: Array, my1: Array, my2: Array,
-    x1: Array, x2: Array, z1: Array, z2: Array, e1: Array, e2: Array, y1: Array, y2: Array,
-    before: Array, end: Array,
-) -> None:  # fmt: skip
-    """Follow a map, over the free motion ``before``, by the interval that ends, whose own free motion is ``end``."""
-    p11, p21, p22, f11, f21, f22 = before[0], before[1], before[2], before[3], before[4], before[5]
-    g11, g21, g22 = end[3], end[4], end[5]
-    for i in range(u11.shape[0]):
-        my1[i] += e1[i] * u11[i] + e2[i] * u21[i] + y1[i] * p11 + y2[i] * p21
-        my2[i] += e1[i] * u12[i] + e2[i] * u22[i] + y2[i] * p22
-        me1[i] += e1[i] * f11 + e2[i] * f21
-        me2[i] += e2[i] * f22
-        u21[i] = g21 * u11[i] + g22 * (u21[i] + z1[i] * p11 + z2[i] * p21)
-        u22[i] = g21 * u12[i] + g22 * (u22[i] + z2[i] * p22)
-        u11[i] = g11 * (u11[i] + x1[i] * p11 + x2[i] * p21)
-        u12[i] = g11 * (u12[i] + x2[i] * p22)
 
 
 @compiled
@@ -268,75 +257,91 @@ def neurons(where: Layout, c: Constants, state: State, log: Log, layer: int, t: 
 
 
 @compiled
-def first_synapse(where: Layout, k: int, row: int, post: int) -> int:
-    """The synapse of neuron ``post`` in a row of projection k."""
-    begin, end = where.start[where.post[k]], where.start[where.post[k] + 1]
-    first: int = where.w_start[k] + (row - where.row_start[k]) * (end - begin) + post - begin
+def first_synapse(where: Layout, k: int, row: int) -> int:
+    """In a row of projection k the synapse of neuron i is this number + i."""
+    begin, end = item(where.start, item(where.post, k)), item(where.start, item(where.post, k) + 1)
+    first: int = item(where.w_start, k) + (row - item(where.row_start, k)) * (end - begin) - begin
     return first
 
 
 @compiled
-def bring_up_to_date(where: Layout, state: State, work: Work, k: int, row: int, now: int) -> None:
-    """Express one row of synapses of projection k in the frame of interval ``now``."""
-    a, b = work.begin[where.post[k]], work.end[where.post[k]]
-    i = first_synapse(where, k, row, a)
-    j = i + b - a
-    u, free = work.maps[work.tag[row]], work.free[work.tag[row]]
-    p1, p2 = work.p[0, row], work.p[1, row]
-    apply_map(
-        state.h1[i:j], state.h2[i:j], state.m[i:j],
-        u[0, a:b], u[1, a:b], u[2, a:b], u[3, a:b], u[4, a:b], u[5, a:b], u[6, a:b], u[7, a:b],
-        p1, p2, free[3], free[4], free[5],
-    )  # fmt: skip
-    work.p[0, row] = free[0] * p1
-    work.p[1, row] = free[1] * p1 + free[2] * p2
-    flush(work.p[:, row])
+def new_frame(work: Work, row: int, now: int) -> None:
+    """Express the p̃ of one row of synapses in the frame of interval ``now``."""
+    free, tiny = work.free[item(work.tag, row)], work.free.dtype.type(rule.TINY)
+    p1, p2 = item(work.p, (0, row)), item(work.p, (1, row))
+    p1, p2 = free[0] * p1, free[1] * p1 + free[2] * p2
+    work.p[0, row] = p1 if abs(p1) > tiny else 0
+    work.p[1, row] = p2 if abs(p2) > tiny else 0
     work.tag[row] = now
 
 
 @compiled
-def enter_spikes(
-    where: Layout, state: State, work: Work, k: int, ids: Array, begin: int, end: int, d: Array, now: int
-) -> None:  # fmt: skip
-    """Enter the spikes ``ids[begin:end]``, all of one step of interval ``now``, into the synapses of projection k."""
-    a, b = work.begin[where.post[k]], work.end[where.post[k]]
-    x = work.sums
+def take_spikes(
+    where: Layout, log: Log, plastic: Array, layer: int, u: int, begin: int, end: int, d: Array, q: int, work: Work, now: int
+) -> tuple[int, int]:  # fmt: skip
+    """List the next spikes that enter the layer's synapses, and those of their rows that are in older frames.
+
+    ``begin`` and ``end`` are steps of a window that starts at local step u. Return the step before which the list stops,
+    and how many rows are in older frames.
+    """
+    ptr, n, old = log.ptr, 0, 0
+    most = ROOM // (item(where.start, layer + 1) - item(where.start, layer))
+    work.until[begin] = 0
     for s in range(begin, end):
-        row = where.row_start[k] + ids[s]
-        if work.tag[row] != now:
-            bring_up_to_date(where, state, work, k, row, now)
-        work.p[0, row] += d[0]
-        work.p[1, row] += d[1]
-        i = first_synapse(where, k, row, a)
-        j = i + b - a
-        enter_spike(
-            state.h1[i:j], state.h2[i:j], state.m[i:j],
-            x[0, a:b], x[1, a:b], x[2, a:b], x[3, a:b], x[4, a:b], x[5, a:b], x[6, a:b], x[7, a:b], d[0], d[1], d[2],
-        )  # fmt: skip
+        for k in range(len(where.pre)):
+            if item(where.post, k) == layer and item(plastic, k):
+                pre = item(where.pre, k)
+                for i in range(item(ptr, (pre, u + s)), item(ptr, (pre, u + s + 1))):
+                    row = item(where.row_start, k) + item(log.ids, i)
+                    work.due[n] = first_synapse(where, k, row)
+                    if item(work.tag, row) != now:
+                        work.old[0, old], work.old[1, old] = item(work.due, n), item(work.tag, row)
+                        work.old_p[0, old], work.old_p[1, old] = item(work.p, (0, row)), item(work.p, (1, row))
+                        new_frame(work, row, now)
+                        old += 1
+                    work.p[0, row] += item(d, (q + s, 0))
+                    work.p[1, row] += item(d, (q + s, 1))
+                    n += 1
+        work.until[s + 1] = n
+        if n > most:
+            return s + 1, old
+    return end, old
 
 
 @compiled
-def errors(
-    where: Layout, c: Constants, state: State, log: Log, feedback: Array, work: Work,
-    layer: int, u: int, window: int, table: Array,
-) -> None:  # fmt: skip
-    """Take the errors of one layer through a window; row s of ``table`` holds the coefficients of its step s."""
-    ptr, ids = log.ptr, log.ids
-    a, b = where.start[layer], where.start[layer + 1]
-    minus = len(ptr) - 2  # the rows of the error impulses
-    plus = minus + 1
-    e1, e2, e, first = state.e1[a:b], state.e2[a:b], work.e, where.b_start[layer]
-    for s in range(window):
-        arrived, impulse = u + s - c.delay, c.impulse * table[s, 3]
-        error_step(e1, e2 if s == 0 else e[s - 1, a:b], e[s, a:b], table[s, 2])
-        if layer == len(where.start) - 2:
-            add_squares(e[s, a:b], work.squares, table[s, 4])
-            output_impulses(e1, ids, ptr[minus, arrived], ptr[minus, arrived + 1], -impulse)
-            output_impulses(e1, ids, ptr[plus, arrived], ptr[plus, arrived + 1], impulse)
-        else:
-            add_rows(e1, feedback, first, ids, ptr[minus, arrived - 1], ptr[minus, arrived], -impulse)
-            add_rows(e1, feedback, first, ids, ptr[plus, arrived - 1], ptr[plus, arrived], impulse)
-    copy(e[window - 1, a:b], e2)
+def list_errors(log: Log, u: int, window: int, work: Work) -> None:
+    """List the outputs' error impulses in the window from local step u on, and those of the step before."""
+    minus, n = len(log.ptr) - 2, 0  # the rows of the error impulses: negative, positive
+    for s in range(window + 1):
+        for row in range(minus, minus + 2):
+            for i in range(item(log.ptr, (row, u + s - 1)), item(log.ptr, (row, u + s))):
+                work.wrong[n] = item(log.ids, i)
+                work.sign[n] = 2 * (row - minus) - 1
+                work.when[n] = s - 1
+                n += 1
+        work.before[s + 1] = n
+
+
+@compiled
+def add_errors(work: Work, window: int, amount: float) -> None:
+    """Add ``amount`` times the listed impulses to the table of the outputs' arrivals."""
+    for n in range(work.before[1], work.before[window + 1]):
+        work.arrivals[item(work.when, n), item(work.wrong, n)] += amount * item(work.sign, n)
+
+
+@compiled
+def errors(where: Layout, state: State, work: Work, window: int, step: Array, q: int) -> None:
+    """Take the outputs' errors through a window, where no synapse of theirs learns."""
+    first, begin, end = where.start[-2], work.begin[-1], work.end[-1]
+    for i in range(begin, end, lanes(state.e1)):
+        e1, e2, squares = load(state.e1, i), load(state.e2, i), load(work.squares, i - first)
+        for s in range(window):
+            e2 = e2 + item(step, (q + s, C)) * e1
+            e1 = e1 + item(step, (q + s, IMPULSE)) * load(work.arrivals, (s, i - first))
+            squares = squares + item(step, (q + s, SQUARE)) * (e2 * e2)
+        store(state.e1, i, e1)
+        store(state.e2, i, e2)
+        store(work.squares, i - first, squares)
 
 
 @compiled
@@ -352,78 +357,62 @@ def own_rates(where: Layout, c: Constants, state: State, log: Log, layer: int, u
 
 @compiled
 def synapses(
-    where: Layout, c: Constants, state: State, log: Log, plastic: Array,
-    layer: int, t: int, u: int, window: int, q: int, table: Propagators, work: Work, now: int,
+    where: Layout, state: State, feedback: Array, layer: int, t: int, begin: int, end: int, old: int,
+    table: Propagators, q: int, work: Work,
 ) -> None:  # fmt: skip
-    """Take sums and synapses of one layer through a window: from one step with presynaptic spikes to the next."""
-    ptr, ids, r = log.ptr, log.ids, len(state.f) - 1
+    """Take errors, sums and synapses of one layer through the steps from ``begin`` to ``end`` of a window that starts at t.
+
+    Sums and errors of a vector of neurons stay in registers meanwhile.
+    """
+    f, r, step, due, until, before = state.f, len(state.f) - 1, table.step, work.due, work.until, work.before
     a, b = work.begin[layer], work.end[layer]
-    f, e, x = state.f, work.e, work.sums
-    x1, x2, z1, z2 = x[0, a:b], x[1, a:b], x[2, a:b], x[3, a:b]
-    e1, e2, y1, y2 = x[4, a:b], x[5, a:b], x[6, a:b], x[7, a:b]
-    s = 0
-    while s < window:
-        for k in range(len(where.pre)):
-            if where.post[k] == layer and plastic[k]:
-                pre, then = ptr[where.pre[k]], u + s - 2 * c.delay
-                if pre[then] < pre[then + 1]:
-                    enter_spikes(where, state, work, k, ids, pre[then], pre[then + 1], table.spike[q + s], now)
-        stop = window
-        for k in range(len(where.pre)):
-            if where.post[k] == layer and plastic[k]:
-                pre, then = ptr[where.pre[k]], u - 2 * c.delay
-                end = s + 1
-                while end < stop and pre[then + end] == pre[then + end + 1]:
-                    end += 1
-                stop = end
-        while s < stop:
-            p = t + s
-            step = table.step[q + s :]
-            if stop - s >= 4:
-                sums_four_steps(
-                    f[p & r, a:b], e[s, a:b], step[0], f[(p + 1) & r, a:b], e[s + 1, a:b], step[1],
-                    f[(p + 2) & r, a:b], e[s + 2, a:b], step[2], f[(p + 3) & r, a:b], e[s + 3, a:b], step[3],
-                    x1, x2, z1, z2, e1, e2, y1, y2,
-                )  # fmt: skip
-                s += 4
-            elif stop - s >= 2:
-                sums_two_steps(
-                    f[p & r, a:b], e[s, a:b], step[0], f[(p + 1) & r, a:b], e[s + 1, a:b], step[1],
-                    x1, x2, z1, z2, e1, e2, y1, y2,
-                )  # fmt: skip
-                s += 2
+    for n in range(old):
+        tag, p1, p2 = item(work.old, (1, n)), item(work.old_p, (0, n)), item(work.old_p, (1, n))
+        apply_map(state.h1, state.h2, state.m, item(work.old, (0, n)), work.maps[tag], a, b, p1, p2, work.free[tag])
+    output, start = layer == len(where.start) - 2, where.start[layer]
+    width, matrix = where.start[layer + 1] - start, where.b_start[layer] - start
+    for i in range(a, b, lanes(f)):
+        column = i - start if output else 0
+        sums = load_eight(work.sums, i)
+        e1, e2 = load(state.e1, i), load(state.e2, i)
+        squares = load(work.squares, column)
+        for s in range(begin, end):
+            for n in range(item(until, s), item(until, s + 1)):
+                enter_spike(state.h1, state.h2, state.m, item(due, n) + i, sums, table.spike, q + s)
+            e2 = e2 + item(step, (q + s, C)) * e1
+            impulse = item(step, (q + s, IMPULSE))
+            if output:
+                squares = squares + item(step, (q + s, SQUARE)) * (e2 * e2)
+                e1 = e1 + impulse * load(work.arrivals, (s, column))
             else:
-                sums_step(f[p & r, a:b], e[s, a:b], step[0], x1, x2, z1, z2, e1, e2, y1, y2)
-                s += 1
+                for n in range(item(before, s), item(before, s + 1)):
+                    e1 = e1 + impulse * item(work.sign, n) * load(feedback, matrix + item(work.wrong, n) * width + i)
+            sums = next_sums(sums, load(f, ((t + s) & r, i)), e2, step, q + s)
+        store_eight(work.sums, i, sums)
+        store(state.e1, i, e1)
+        store(state.e2, i, e2)
+        if output:
+            store(work.squares, column, squares)
 
 
 @compiled
-def pre_spikes(
-    where: Layout, c: Constants, state: State, log: Log, layer: int, u: int, window: int, q: int, spike: Array
-) -> None:
-    """Enter the spikes of one layer into its own p̃, in the frame of the current interval."""
+def pre_spikes(where: Layout, state: State, log: Log, layer: int, u: int, window: int, spike: Array, q: int) -> None:
+    """Enter one layer's spikes in the window from local step u on into its own p̃, in the frame of the current interval."""
     for s in range(window):
-        then = u + s - 2 * c.delay
-        for n in range(log.ptr[layer, then], log.ptr[layer, then + 1]):
-            j = where.start[layer] + log.ids[n]
-            state.p1[j] += spike[q + s, 0]
-            state.p2[j] += spike[q + s, 1]
+        for n in range(item(log.ptr, (layer, u + s)), item(log.ptr, (layer, u + s + 1))):
+            j = item(where.start, layer) + item(log.ids, n)
+            state.p1[j] += item(spike, (q + s, 0))
+            state.p2[j] += item(spike, (q + s, 1))
 
 
 @compiled
-def end_interval(where: Layout, state: State, plastic: Array, end: Array, error: Array, work: Work, now: int) -> None:
+def end_interval(where: Layout, state: State, plastic: Array, end: Array, work: Work, now: int) -> None:
     """Chain the interval's sums to the maps and clear them; the free motions of an interval of that length are given."""
     x, g = work.sums, work.free
     for tag in range(now + 1):
-        u = work.maps[tag]
         for k in range(len(where.pre)):
             if plastic[k]:
-                a, b = work.begin[where.post[k]], work.end[where.post[k]]
-                chain_map(
-                    u[0, a:b], u[1, a:b], u[2, a:b], u[3, a:b], u[4, a:b], u[5, a:b], u[6, a:b], u[7, a:b],
-                    x[0, a:b], x[1, a:b], x[2, a:b], x[3, a:b], x[4, a:b], x[5, a:b], x[6, a:b], x[7, a:b],
-                    g[tag], end,
-                )  # fmt: skip
+                chain_map(work.maps[tag], x, work.begin[where.post[k]], work.end[where.post[k]], g[tag], end)
         for n in (0, 3):  # P, G
             g[tag, n + 1] = end[n + 1] * g[tag, n] + end[n + 2] * g[tag, n + 1]
             g[tag, n] *= end[n]
@@ -434,30 +423,30 @@ def end_interval(where: Layout, state: State, plastic: Array, end: Array, error:
         p1 = state.p1[j]
         state.p1[j] = end[0] * p1
         state.p2[j] = end[1] * p1 + end[2] * state.p2[j]
-    for layer in range(1, len(where.start) - 1):
-        if learns(where, plastic, layer) or layer == len(where.start) - 2:
-            for i in range(where.start[layer], where.start[layer + 1]):
-                state.e1[i] *= error[0]
-                state.e2[i] *= error[1]
-    for y in (state.v, state.current, state.e1, state.e2, state.zeta, state.zeta_a, state.p1, state.p2):
+    for y in (state.v, state.current, state.zeta, state.zeta_a, state.p1, state.p2):
         flush(y)
 
 
 @compiled
-def sum_and_clear(squares: Array) -> float:
-    """The outputs' Σ e²; they begin again with 0."""
-    total = 0.0
-    for i in range(len(squares)):
-        total += squares[i]
-    squares[:] = 0
-    return total
+def end_errors(where: Layout, state: State, work: Work, layer: int, b1: float, b2: float) -> None:
+    """Bring one layer's errors up to date at the end of an interval with these free decays."""
+    begin, end = work.begin[layer], work.end[layer]
+    for i in range(begin, end):
+        state.e1[i] *= b1
+        state.e2[i] *= b2
+    flush(state.e1[begin:end])
+    flush(state.e2[begin:end])
+    if layer == len(where.start) - 2:
+        for i in range(begin - where.start[layer], end - where.start[layer]):
+            state.squares[i] += work.squares[i]
+            work.squares[i] = 0
 
 
 @compiled
 def begin_map(maps: Array, free: Array, now: int, identity: Array) -> None:
     """The map from the start of interval ``now`` to itself."""
     maps[now] = 0
-    for n in range(len(identity)):
+    for n in range(free.shape[1]):
         free[now, n] = identity[n]
 
 
@@ -475,32 +464,33 @@ def start_maps(where: Layout, state: State, work: Work) -> None:
 def end_maps(where: Layout, state: State, plastic: Array, work: Work) -> None:
     """Bring every row up to date: the state becomes the clock engine's. Find the rows whose neuron has long been silent."""
     for k in range(len(where.pre)):
-        if plastic[k]:
-            for row in range(where.row_start[k], where.row_start[k + 1]):
-                silent = work.p[0, row] == 0 and work.p[1, row] == 0  # since the last touch: no spike either
-                if silent and work.zero[row]:
-                    continue
-                bring_up_to_date(where, state, work, k, row, 0)
-                i = first_synapse(where, k, row, work.begin[where.post[k]])
-                j = first_synapse(where, k, row, work.end[where.post[k]])
-                flush(state.h1[i:j])
-                flush(state.h2[i:j])
-                work.zero[row] = silent and is_zero(state.h1[i:j]) and is_zero(state.h2[i:j])
+        begin, end = work.begin[where.post[k]], work.end[where.post[k]]
+        for row in range(where.row_start[k], where.row_start[k + 1]):
+            tag, p1, p2 = work.tag[row], work.p[0, row], work.p[1, row]
+            silent = p1 == 0 and p2 == 0  # since the last touch: no spike either
+            if plastic[k] and not (silent and work.zero[row]):
+                first = first_synapse(where, k, row)
+                apply_map(state.h1, state.h2, state.m, first, work.maps[tag], begin, end, p1, p2, work.free[tag])
+                if silent:
+                    h1, h2 = state.h1[first + begin : first + end], state.h2[first + begin : first + end]
+                    flush(h1)
+                    flush(h2)
+                    work.zero[row] = is_zero(h1) and is_zero(h2)
+                else:
+                    work.zero[row] = False
 
 
 @kernel
 def advance(
     where: Layout, c: Constants, state: State, log: Log, feedback: Array, plastic: Array, t: int, steps: int,
     table: Propagators, work: Work,
-) -> float:  # fmt: skip
-    """Simulate ``steps`` steps from step ``t``; return Σ e² over the output layer. Arguments as in the clock engine.
+) -> None:  # fmt: skip
+    """Simulate ``steps`` steps from step ``t``. Arguments as in the clock engine.
 
     ``table`` holds one interval's propagators. A layer is taken through a window of steps at a time: first the neurons of
     every layer, then errors and synapses. Between calls the state is the clock engine's.
     """
-    history = log.ptr.shape[1] - 1 - steps
-    interval = len(table.step)
-    squared = 0.0
+    history, interval, out = log.ptr.shape[1] - 1 - steps, len(table.step), len(where.start) - 2
     q, now = 0, -1
     u = history
     while u < history + steps:
@@ -510,25 +500,33 @@ def advance(
                 start_maps(where, state, work)
             begin_map(work.maps, work.free, now, table.end[0])
         window = min(WINDOW, c.n_ref + 1, interval - q, history + steps - u)
-        for layer in range(1, len(where.start) - 1):
+        arrived = u - c.delay
+        for layer in range(1, out + 1):
             neurons(where, c, state, log, layer, t + u - history, u, window)
-        for layer in range(1, len(where.start) - 1):
-            learning = learns(where, plastic, layer)
-            if learning or layer == len(where.start) - 2:
-                errors(where, c, state, log, feedback, work, layer, u, window, table.error[q:])
-            if learning and layer < len(where.start) - 2 and c.rho > 0:
-                own_rates(where, c, state, log, layer, u, window)
-            if learning:
-                synapses(where, c, state, log, plastic, layer, t + u - history, u, window, q, table, work, now)
-        for layer in range(len(where.start) - 2):
-            pre_spikes(where, c, state, log, layer, u, window, q, table.spike)
+        list_errors(log, arrived, window, work)
+        add_errors(work, window, 1.0)
+        for layer in range(1, out + 1):
+            if learns(where, plastic, layer):
+                if layer < out and c.rho > 0:
+                    own_rates(where, c, state, log, layer, u, window)
+                s = 0
+                while s < window:
+                    stop, old = take_spikes(where, log, plastic, layer, arrived - c.delay, s, window, table.spike, q, work, now)
+                    synapses(where, state, feedback, layer, t + u - history, s, stop, old, table, q, work)
+                    s = stop
+            elif layer == out:
+                errors(where, state, work, window, table.step, q)
+        add_errors(work, window, -1.0)
+        for layer in range(out):
+            pre_spikes(where, state, log, layer, arrived - c.delay, window, table.spike, q)
         u += window
         q += window
         if q == interval or u == history + steps:
-            end_interval(where, state, plastic, table.end[q], table.error[q], work, now)
-            squared += sum_and_clear(work.squares)
+            end_interval(where, state, plastic, table.end[q], work, now)
+            for layer in range(1, out + 1):
+                if learns(where, plastic, layer) or layer == out:
+                    end_errors(where, state, work, layer, table.end[q, 6], table.end[q, 7])
             q = 0
             if now == TAGS - 1 or u == history + steps:
                 end_maps(where, state, plastic, work)
                 now = -1
-    return squared

@@ -19,7 +19,8 @@ from numpy.typing import ArrayLike, NDArray
 from . import event, rule, surrogate, update
 from ._jit import bound, choose_by_type, compiled, inlined, kernel
 from ._parameters import Param, ParameterError, cast, fields
-from .event import TAGS, Propagators, apply_map, begin_map, chain_map, enter_spike, sums_step
+from ._vectors import lanes, load
+from .event import TAGS, Propagators, apply_map, begin_map, chain_map, enter_spike, load_eight, next_sums, store_eight
 from .filters import Filter
 from .neuron import LIF
 from .optimizer import OPTIMIZERS
@@ -100,7 +101,7 @@ def start_interval(t: Traces, table: Propagators, now: int) -> None:
 def bring_up_to_date(t: Traces, j: int, now: int) -> None:
     """Express row j of the synapses in the frame of interval ``now``."""
     u, free, p1, p2 = t.maps[t.tag[j]], t.free[t.tag[j]], t.p[0, j], t.p[1, j]
-    apply_map(t.h1[j], t.h2[j], t.m[j], u[0], u[1], u[2], u[3], u[4], u[5], u[6], u[7], p1, p2, free[3], free[4], free[5])
+    apply_map(t.h1[j], t.h2[j], t.m[j], 0, u, 0, u.shape[1], p1, p2, free)
     t.p[0, j] = free[0] * p1
     t.p[1, j] = free[1] * p1 + free[2] * p2
     flush(t.p[:, j])
@@ -108,17 +109,17 @@ def bring_up_to_date(t: Traces, j: int, now: int) -> None:
 
 
 @compiled
-def enter_spikes(t: Traces, slot: int, d: Array) -> None:
+def enter_spikes(t: Traces, slot: int, d: Array, q: int) -> None:
     """Enter the spikes in row ``slot`` of the ring into their rows of synapses."""
     x, now = t.sums, t.counters[NOW]
     for s in range(t.n_spikes[slot]):
         j = t.spikes[slot, s]
         if t.tag[j] != now:
             bring_up_to_date(t, j, now)
-        t.p[0, j] += d[0]
-        t.p[1, j] += d[1]
-        h1, h2, m = t.h1[j], t.h2[j], t.m[j]
-        enter_spike(h1, h2, m, x[0], x[1], x[2], x[3], x[4], x[5], x[6], x[7], d[0], d[1], d[2])
+        t.p[0, j] += d[q, 0]
+        t.p[1, j] += d[q, 1]
+        for i in range(0, x.shape[1], lanes(x)):
+            enter_spike(t.h1[j], t.h2[j], t.m[j], i, load_eight(x, i), d, q)
 
 
 @compiled
@@ -126,8 +127,7 @@ def end_interval(t: Traces, table: Propagators) -> None:
     """Chain the interval's sums to the maps."""
     x, g, end = t.sums, t.free, table.end[t.counters[Q]]
     for tag in range(t.counters[NOW] + 1):
-        u = t.maps[tag]
-        chain_map(u[0], u[1], u[2], u[3], u[4], u[5], u[6], u[7], x[0], x[1], x[2], x[3], x[4], x[5], x[6], x[7], g[tag], end)
+        chain_map(t.maps[tag], x, 0, x.shape[1], g[tag], end)
         for n in (0, 3):  # P, G
             g[tag, n + 1] = end[n + 1] * g[tag, n] + end[n + 2] * g[tag, n + 1]
             g[tag, n] *= end[n]
@@ -170,8 +170,9 @@ def advance(t: Traces, table: Propagators, given: Given, error: Array, f: Any, o
         now[i] = derivative(f, dtype(given.v[i]))
         t.e[i] = dtype(error[i])
     if t.n_spikes[arriving] > 0:
-        enter_spikes(t, arriving, table.spike[q])
-    sums_step(then, t.e, table.step[q], x[0], x[1], x[2], x[3], x[4], x[5], x[6], x[7])
+        enter_spikes(t, arriving, table.spike, q)
+    for i in range(0, x.shape[1], lanes(x)):
+        store_eight(x, i, next_sums(load_eight(x, i), load(then, i), load(t.e, i), table.step, q))
     if own.rho > 0:
         own_rate_spikes(t.zeta[0], t.zeta[1], given.post, 0, n_post, own.exponent)
         own_rate_step(t.zeta[0], t.zeta[1], t.zeta[2], own.decay, own.decay_a)
@@ -360,7 +361,7 @@ class SuperSpike(Stateful):
         dtype: Any = np.float32 if precision == "single" else np.float64
         delay, width = whole_steps("SuperSpike.delay_ms", delay_ms, dt_ms), padded(self.n_post)
         interval = max(1, round(INTERVAL / -math.log(min(trace_filter(rule, scheme)[:2]))))
-        self._table = event.propagators(pre_filter(rule, scheme), trace_filter(rule, scheme), GIVEN, interval, dtype)
+        self._table = event.propagators(pre_filter(rule, scheme), trace_filter(rule, scheme), GIVEN, 0.0, interval, dtype)
         self._state = Traces(
             counters=np.zeros(3, np.int64),
             n_spikes=np.zeros(2 * delay + 1, np.int64),
@@ -504,5 +505,5 @@ class SuperSpike(Stateful):
         """Forget everything: traces, sums, the optimiser's scale and the time. The weights are the caller's."""
         for array in self._state:
             array[:] = 0
-        self._state.free[0] = self._table.end[0]
+        self._state.free[0] = self._table.end[0, :6]
         self._state.zeta[1] = 0.0**self._exponent

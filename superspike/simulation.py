@@ -17,7 +17,20 @@ from .config import ENGINES
 from .network import Network
 from .rule import RHO_PER_MV2
 from .scheme import cost_per_squared_error, error_filter, membrane_filter, pre_filter, trace_filter, whole_steps
-from .state import WINDOW, Constants, Layout, Log, State, copy_neurons, initial_state, layout, matrix, padded, with_own_neurons
+from .state import (
+    WINDOW,
+    Constants,
+    Layout,
+    Log,
+    State,
+    copy_neurons,
+    initial_state,
+    layout,
+    matrix,
+    padded,
+    with_own_neurons,
+    zeros,
+)
 from .tasks import Task
 from .update import update
 
@@ -79,9 +92,14 @@ class Simulation:
         self._method = cast(network.optimizer, dtype)
         trace = trace_filter(rule, scheme)
         interval = max(1, round(INTERVAL / -math.log(min(trace[:2]))))
-        self._table = event.propagators(pre_filter(rule, scheme), trace, error, interval, dtype)
+        self._table = event.propagators(pre_filter(rule, scheme), trace, error, impulse, interval, dtype)
         self.threads = 1 if engine == "clock" else threads or threads_for(self.where)
-        self._work = [event.workspace(self.where, dtype, part, self.threads) for part in range(self.threads)]
+        most_inputs, most_targets = self.task.most_spikes
+        most_spikes = WINDOW * most_inputs + sum(sizes[1:])  # a neuron spikes once per window at most
+        most_errors = 2 * (WINDOW + 1) * max(most_targets, sizes[-1])
+        self._work = [
+            event.workspace(self.where, dtype, most_spikes, most_errors, part, self.threads) for part in range(self.threads)
+        ]
         self._states = [self.state, *(with_own_neurons(self.state) for _ in self._work[1:])]
         self._pool = ThreadPoolExecutor(self.threads - 1) if self.threads > 1 else None
         self._history = 2 * delay + 2
@@ -100,7 +118,7 @@ class Simulation:
         return {name: self._matrices(getattr(self.state, name)) for name in ("h1", "h2", "m")}
 
     def _flat_feedback(self) -> Array:
-        flat: Array = np.zeros(int(self.where.b_start[-1]), self.network.dtype)
+        flat = zeros(int(self.where.b_start[-1]), self.network.dtype, 6)
         for layer, b in enumerate(self.network.feedback_weights, 1):
             begin, end = self.where.b_start[layer], self.where.b_start[layer + 1]
             target = matrix(flat, begin, end, padded(b.shape[1]), b.shape[1])
@@ -127,19 +145,23 @@ class Simulation:
             self._run_engine(self._open_log(0), 0)
             self._run_update(np.zeros_like(self.plastic), 1.0)
 
-    def _run_engine(self, log: Log, steps: int) -> float:
+    def _run_engine(self, log: Log, steps: int) -> None:
         """Each thread simulates all neurons, on arrays of its own, and its share of the synapses: none waits for another."""
-        logs = [log, *(Log(log.ptr.copy(), log.ids.copy()) for _ in self._work[1:])]
-        for state in self._states[1:]:
-            copy_neurons(self.state, state)
+        arguments = (log, self._feedback, self.plastic, self.step, steps)
+        if self.engine == "clock":
+            clock.advance(self.where, self.constants, self.state, *arguments)
+        elif not self.plastic.any():
+            whole = self._work[0]._replace(begin=self.where.start[:-1], end=self.where.start[1:])
+            event.advance(self.where, self.constants, self.state, *arguments, self._table, whole)
+        else:
+            logs = [log, *(Log(log.ptr.copy(), log.ids.copy()) for _ in self._work[1:])]
+            for state in self._states[1:]:
+                copy_neurons(self.state, state)
 
-        def advance(work: event.Work, state: State, log: Log) -> float:
-            arguments = (self.where, self.constants, state, log, self._feedback, self.plastic, self.step, steps)
-            return float(clock.advance(*arguments) if self.engine == "clock" else event.advance(*arguments, self._table, work))
+            def advance(work: event.Work, state: State, log: Log) -> None:
+                event.advance(self.where, self.constants, state, log, *arguments[1:], self._table, work)
 
-        if not self.plastic.any():
-            return advance(self._work[0], self.state, log)
-        return float(self._together(advance, self._work, self._states, logs))
+            self._together(advance, self._work, self._states, logs)
 
     def _run_update(self, plastic: Array, rate: float) -> None:
         rule, dtype = self.network.rule, self.network.dtype
@@ -153,22 +175,22 @@ class Simulation:
         self._together(share, range(self.threads))
         self.state.zeta_sum[:] = 0
 
-    def _together(self, function: Callable[..., Any], *arguments: Iterable[Any]) -> Any:
-        """Call ``function`` once per thread, with its one of each of the arguments; return the first's result."""
+    def _together(self, function: Callable[..., None], *arguments: Iterable[Any]) -> None:
+        """Call ``function`` once per thread, with its one of each of the arguments."""
         calls = list(zip(*arguments, strict=True))
         others = [self._pool.submit(function, *call) for call in calls[1:]] if self._pool else []
-        first = function(*calls[0])
+        function(*calls[0])
         for other in others:
             other.result()
-        return first
 
     def advance(self, steps: int) -> tuple[float, Log]:
         """Simulate ``steps`` steps; return their mean cost (Hz) and the log of spikes in these steps."""
         log = self._open_log(steps)
-        squared = self._run_engine(log, steps)
+        self.state.squares[:] = 0
+        self._run_engine(log, steps)
         self.step += steps
         self._keep_tails(log)
-        return squared / steps * self.cost_scale, log
+        return float(self.state.squares.sum()) / steps * self.cost_scale, log
 
     def update(self, rate: float = 1.0) -> None:
         """End the block: change the weights, ``rate`` times the optimiser's step, and renew the feedback."""

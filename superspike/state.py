@@ -18,8 +18,9 @@ from .neuron import LIFStep
 
 Array = NDArray[Any]
 
-LANES = 16  # neurons per padding unit: a cache line in single precision, one 512-bit or two 256-bit vectors
+LANES = 32  # neurons per padding unit: in single precision two cache lines and one of the event engine's vectors
 PAGE, LINE = 4096, 64  # bytes; addresses a page apart share the first-level cache's few places for them
+HUGE_PAGE, LARGE = 2**21, 2**20  # bytes; a large array lies on more small pages than the processor remembers
 STAGGER = 9  # lines between arrays that are read together
 WINDOW = 50  # steps that the event engine takes with one layer before it turns to the next
 
@@ -73,9 +74,11 @@ class State(NamedTuple):
     h2: Array  # second stage: λ (1/mV)
     m: Array  # Σ e λ over the block
     scale: Array  # the optimiser's running scale v
+    squares: Array  # (padded outputs,): Σ e² of a call, in double precision
 
 
 SYNAPTIC = ("w", "h1", "h2", "m", "scale")  # the state's arrays over synapses; the others are over neurons
+SHARED = (*SYNAPTIC, "e1", "e2", "squares")  # of these each thread changes a share; of the others it has its own
 
 
 class Log(NamedTuple):
@@ -95,10 +98,14 @@ def padded(n: int) -> int:
 
 
 def zeros(shape: int | tuple[int, ...], dtype: type, k: int = 0) -> Array:
-    """Zeros that begin on a cache line, another one within the page for each ``k``: see :func:`staggered`."""
+    """Zeros that begin on a cache line, another one within the page for each ``k``: see :func:`staggered`.
+
+    A large array lies on huge pages, for which NumPy asks Linux in blocks of 4 MiB and more.
+    """
     size = int(np.prod(shape)) * np.dtype(dtype).itemsize
-    raw = np.zeros(size + PAGE, np.uint8)
-    offset = (STAGGER * LINE * k - raw.ctypes.data) % PAGE
+    page = PAGE if size < LARGE else HUGE_PAGE
+    raw = np.zeros(size + page if size < LARGE else size + 2 * HUGE_PAGE, np.uint8)
+    offset = (STAGGER * LINE * k - raw.ctypes.data) % page
     return raw[offset : offset + size].view(dtype).reshape(shape)
 
 
@@ -133,25 +140,24 @@ def learns(where: Layout, plastic: Array, layer: int) -> bool:
 def initial_state(where: Layout, n_out: int, ring: int, exponent: float, dtype: type) -> State:
     """Everything at rest, all traces and weights zero."""
     n, s = int(where.start[-1]), int(where.w_start[-1])
-    shapes: dict[str, Any] = {"answers": 1 + n_out, "f": (ring, staggered(n, dtype))} | dict.fromkeys(SYNAPTIC, s)
-    integers = ("refractory", "answers")
-    state = State(
-        **{name: zeros(shapes.get(name, n), np.int32 if name in integers else dtype, k) for k, name in enumerate(State._fields)}
-    )
+    shapes: dict[str, Any] = {"answers": 1 + n_out, "f": (ring, staggered(n, dtype)), "squares": padded(n_out)}
+    shapes |= dict.fromkeys(SYNAPTIC, s)
+    types: dict[str, type] = {"refractory": np.int32, "answers": np.int32, "squares": np.float64}
+    state = State(**{name: zeros(shapes.get(name, n), types.get(name, dtype), k) for k, name in enumerate(State._fields)})
     state.zeta_a[:] = 0.0**exponent
     return state
 
 
 def with_own_neurons(state: State) -> State:
-    """A state that shares the arrays over synapses, and has its own over neurons: see :func:`copy_neurons`."""
-    own = {name: x for name, x in state._asdict().items() if name not in SYNAPTIC}
+    """A state for one more thread: see :func:`copy_neurons`."""
+    own = {name: x for name, x in state._asdict().items() if name not in SHARED}
     return state._replace(**{name: zeros(x.shape, x.dtype.type, k) for k, (name, x) in enumerate(own.items())})
 
 
 def copy_neurons(source: State, target: State) -> None:
-    """Copy the arrays over neurons."""
+    """Copy the arrays that threads do not share."""
     for name, x, y in zip(State._fields, source, target, strict=True):
-        if name not in SYNAPTIC:
+        if name not in SHARED:
             y[...] = x
 
 

@@ -93,6 +93,7 @@ class FrozenPattern:
             counts = np.bincount(steps, minlength=self.period)
             ends = np.concatenate([[0], np.cumsum(counts)])
             self._patterns.append((counts, ends, spikes.ids[np.lexsort((spikes.ids, steps))]))
+        self.most_spikes = [int(counts.max()) for counts, _, _ in self._patterns]  # of inputs and targets in one step
 
     def window(self, start: int, steps: int) -> tuple[Window, Window]:
         """Inputs and targets in ``steps`` steps from step ``start``: spikes per step, and the ids one after the other."""

@@ -17,8 +17,9 @@ def update_row(
     method: Any, rate: float, steps: int, block: float, rho: float, w_min: float, w_max: float,
 ) -> None:  # fmt: skip
     """Update one presynaptic neuron's row of weights and clear its sums."""
+    per_step = type(rho)(1) / type(rho)(steps)
     for i in range(w.shape[0]):
-        g = (m[i] - rho * w[i] * zeta_sum[i]) / type(rho)(steps)
+        g = (m[i] - rho * w[i] * zeta_sum[i]) * per_step
         change, scale[i] = optimizer.step(method, g, scale[i], block)
         w[i] = min(max(w[i] + rate * change, w_min), w_max)
         m[i] = 0
