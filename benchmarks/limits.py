@@ -15,9 +15,10 @@ import numpy as np
 from superspike import LIF, FastSigmoid, RMaxProp, Scheme, event, update
 from superspike._jit import inlined, kernel
 from superspike._parameters import cast
+from superspike._vectors import lanes, load, store
 from superspike.benchmark import DT_S, MAIN, Runner, machine, trained
 from superspike.scheme import membrane_filter
-from superspike.state import padded, zeros
+from superspike.state import WINDOW, padded, zeros
 
 REPEATS, N, ROWS = 15, 256, 20_000  # of a synapse's arrays, 20,000 rows of 256 are 20 MB each
 SINGLE = np.float32
@@ -87,33 +88,31 @@ def lif(v, current, left, f, n_ref, step, surrogate, times):
 
 
 @kernel
-def errors(e1, before, after, c, times):
-    """Steps of the errors."""
-    for _ in range(times):
-        event.error_step(e1, before, after, c)
-
-
-@kernel
 def sums(x, f, e, k, times):
-    """Steps of the sums, four at a time."""
-    for _ in range(times // 4):
-        event.sums_four_steps(
-            f[0], e[0], k, f[1], e[1], k, f[2], e[2], k, f[3], e[3], k, x[0], x[1], x[2], x[3], x[4], x[5], x[6], x[7]
-        )
+    """Steps of errors and sums, a window at a time."""
+    for _ in range(times // WINDOW):
+        for i in range(0, x.shape[1], lanes(x)):
+            values, e1, e2 = event.load_eight(x, i), load(e, (0, i)), load(e, (1, i))
+            for s in range(WINDOW):
+                e2 = e2 + k[s, event.C] * e1
+                values = event.next_sums(values, load(f, (s, i)), e2, k, s)
+            event.store_eight(x, i, values)
+            store(e, (1, i), e2)
 
 
 @kernel
-def apply_maps(h1, h2, m, x, p, times):
+def apply_maps(h1, h2, m, x, p, free, times):
     """Rows brought up to date."""
     for row in range(times):
-        event.apply_map(h1[row], h2[row], m[row], x[0], x[1], x[2], x[3], x[4], x[5], x[6], x[7], p, p, p, p, p)
+        event.apply_map(h1[row], h2[row], m[row], 0, x, 0, x.shape[1], p, p, free)
 
 
 @kernel
-def enter_spikes(h1, h2, m, x, p, times):
+def enter_spikes(h1, h2, m, x, d, times):
     """Rows of which a presynaptic neuron spikes."""
     for row in range(times):
-        event.enter_spike(h1[row], h2[row], m[row], x[0], x[1], x[2], x[3], x[4], x[5], x[6], x[7], p, p, p)
+        for i in range(0, x.shape[1], lanes(x)):
+            event.enter_spike(h1[row], h2[row], m[row], i, event.load_eight(x, i), d, 0)
 
 
 @kernel
@@ -152,13 +151,13 @@ def main():
         f"{1 / byte:.1f} bytes of memory\n"
     )
 
-    left, k = zeros(N, np.int32), np.full(5, 1e-3, SINGLE)
+    left, k, row = zeros(N, np.int32), np.full((WINDOW, 8), 1e-3, SINGLE), np.full(6, 1e-3, SINGLE)
+    f = zeros((WINDOW, N), SINGLE, 3)
     loops = {  # multiplications and additions, divisions, stores, bytes of memory; time
         "neurons": (5, 1, 4, 0, nanoseconds(lif, *x[1][:2], left, x[1][2], N_REF, LIF_STEP, SURROGATE, 20_000)),
-        "errors": (1, 0, 1, 0, nanoseconds(errors, *x[1][:3], tiny, 20_000)),
-        "sums": (9, 0, 2, 0, nanoseconds(sums, *x, k, 20_000)),
-        "bring a row up to date": (11, 0, 3, 24, nanoseconds(apply_maps, *rows, x[1], tiny, ROWS)),
-        "enter a spike": (11, 0, 3, 24, nanoseconds(enter_spikes, *rows, x[1], tiny, ROWS)),
+        "errors and sums": (10, 0, 0, 0, nanoseconds(sums, x[0], f, x[2], k, 20_000)),
+        "bring a row up to date": (11, 0, 3, 24, nanoseconds(apply_maps, *rows, x[1], tiny, row, ROWS)),
+        "enter a spike": (11, 0, 3, 24, nanoseconds(enter_spikes, *rows, x[1], k, ROWS)),
         "update a row": (6, 2, 3, 24, nanoseconds(updates, *rows, x[1][0], METHOD, one, 5000, ROWS)),
     }
     print("| loop | arithmetic | divisions | stores | bytes | ns per element | limit (ns) | share |")
@@ -182,8 +181,7 @@ def main():
     took = {name: ns for name, (*_, ns) in loops.items()}
     for name, ms in {
         "neurons": neurons * steps * took["neurons"] * 1e-6,
-        "sums": neurons * steps * took["sums"] * 1e-6,
-        "errors": neurons * steps * took["errors"] * 1e-6,
+        "errors and sums": neurons * steps * took["errors and sums"] * 1e-6,
         "rows, at most": runner.synapse_spikes * 1e-6 * (took["bring a row up to date"] + took["enter a spike"])
         + 2 * synapses * 1e-6 * (took["bring a row up to date"] + took["update a row"]),
     }.items():

@@ -12,11 +12,12 @@ from collections.abc import Callable
 from typing import Any
 
 from llvmlite import ir
-from numba.core import types
+from numba.core import cgutils, types
+from numba.core.errors import TypingError
 from numba.extending import intrinsic, models, overload, register_model
 from numpy.typing import NDArray
 
-from ._jit import FLAGS
+from ._jit import FLAGS, compiled
 
 Array = NDArray[Any]
 Index = int | tuple[int, int]
@@ -36,7 +37,7 @@ def where(x: Array, index: Index) -> Any:
 
 
 def load(x: Array, index: Index) -> Any:
-    """The vector that begins at ``index``, a number, or row and column. Kernels check no index, and none counts from the end."""
+    """The vector that begins at ``index``, a number, or row and column. No index counts from the end."""
     return x[where(x, index)].copy()
 
 
@@ -46,8 +47,19 @@ def store(x: Array, index: Index, vector: Any) -> None:
 
 
 def item(x: Array, index: Any) -> Any:
-    """The number at ``index``: as ``x[index]``, but in kernels no time goes into indices that count from the end."""
+    """The number at ``index``, likewise: in kernels ``x[index]`` takes the time to see whether it counts from the end."""
     return x[index]
+
+
+def put(x: Array, index: Any, value: Any) -> None:
+    """Replace the number at ``index``, likewise."""
+    x[index] = value
+
+
+@compiled
+def add(x: Array, index: Any, value: Any) -> None:
+    """Add to the number at ``index``, likewise."""
+    put(x, index, item(x, index) + value)
 
 
 class Vector(types.Type):
@@ -67,24 +79,26 @@ class VectorModel(models.PrimitiveModel):
         super().__init__(manager, vector, ir.VectorType(number, vector.lanes))  # type: ignore[no-untyped-call]
 
 
-def address(context: Any, builder: Any, array_type: Any, array: Any, index_type: Any, index: Any) -> Any:
-    """Where the number at ``index`` of a contiguous array lies."""
+def address(context: Any, builder: Any, array_type: Any, array: Any, index_type: Any, index: Any, n: int = 1) -> Any:
+    """Where the number at ``index`` of an array lies; with ``NUMBA_BOUNDSCHECK``, n numbers from there on must be in its row."""
+    if array_type.layout != "C":
+        raise TypingError(f"vectors need a contiguous array, got {array_type}")
     fields = context.make_array(array_type)(context, builder, array)
-    flags = ("nsw", "nuw")
     if isinstance(index_type, types.BaseTuple):
-        row, column = (
-            context.cast(builder, builder.extract_value(index, k), part, types.intp)
-            for k, part in enumerate(index_type.types)  # type: ignore[attr-defined]
-        )
-        index = builder.add(builder.mul(row, builder.extract_value(fields.shape, 1), flags=flags), column, flags=flags)
+        kinds: Any = index_type.types  # type: ignore[attr-defined]
+        place = [context.cast(builder, builder.extract_value(index, k), kind, types.intp) for k, kind in enumerate(kinds)]
     else:
-        index = context.cast(builder, index, index_type, types.intp)
-    return builder.gep(fields.data, [index], inbounds=True)
-
-
-def of_vectors(context: Any, builder: Any, place: Any, vector: Any) -> Any:
-    """The same place, as that of a vector."""
-    return builder.bitcast(place, context.get_value_type(vector).as_pointer())
+        place = [context.cast(builder, index, index_type, types.intp)]
+    shape = [builder.extract_value(fields.shape, k) for k in range(len(place))]
+    if context.enable_boundscheck:
+        for axis in range(len(place)):
+            cgutils.do_boundscheck(context, builder, place[axis], shape[axis], axis)  # type: ignore[no-untyped-call]
+        last = builder.add(place[-1], ir.Constant(place[-1].type, n - 1))
+        cgutils.do_boundscheck(context, builder, last, shape[-1], axis)  # type: ignore[no-untyped-call]
+    if len(place) == 2:
+        flags = ("nsw", "nuw")
+        place = [builder.add(builder.mul(place[0], shape[1], flags=flags), place[1], flags=flags)]
+    return builder.gep(fields.data, place, inbounds=True)
 
 
 @intrinsic
@@ -93,8 +107,9 @@ def load_vector(typing: Any, x: Any, index: Any) -> Any:
     vector = Vector(x.dtype)
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        place = address(context, builder, x, arguments[0], index, arguments[1])
-        return builder.load(of_vectors(context, builder, place, vector), align=x.dtype.bitwidth // 8)
+        place = address(context, builder, x, arguments[0], index, arguments[1], vector.lanes)
+        place = builder.bitcast(place, context.get_value_type(vector).as_pointer())
+        return builder.load(place, align=x.dtype.bitwidth // 8)
 
     return vector(x, index), generate
 
@@ -104,8 +119,9 @@ def store_vector(typing: Any, x: Any, index: Any, vector: Any) -> Any:
     """``store`` in a kernel."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        place = address(context, builder, x, arguments[0], index, arguments[1])
-        builder.store(arguments[2], of_vectors(context, builder, place, vector), align=x.dtype.bitwidth // 8)
+        place = address(context, builder, x, arguments[0], index, arguments[1], vector.lanes)
+        place = builder.bitcast(place, arguments[2].type.as_pointer())
+        builder.store(arguments[2], place, align=x.dtype.bitwidth // 8)
         return context.get_dummy_value()
 
     return types.void(x, index, vector), generate
@@ -116,9 +132,21 @@ def load_item(typing: Any, x: Any, index: Any) -> Any:
     """``item`` in a kernel."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.load(address(context, builder, x, arguments[0], index, arguments[1]))
+        return context.unpack_value(builder, x.dtype, address(context, builder, x, arguments[0], index, arguments[1]))
 
     return x.dtype(x, index), generate
+
+
+@intrinsic
+def store_item(typing: Any, x: Any, index: Any, value: Any) -> Any:
+    """``put`` in a kernel."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        number = context.cast(builder, arguments[2], value, x.dtype)
+        context.pack_value(builder, x.dtype, number, address(context, builder, x, arguments[0], index, arguments[1]))
+        return context.get_dummy_value()
+
+    return types.void(x, index, value), generate
 
 
 def arithmetic(instruction: str) -> Any:
@@ -171,5 +199,6 @@ provide(lanes, choose_lanes)
 provide(load, lambda x, index: lambda x, index: load_vector(x, index))  # type: ignore[call-arg]
 provide(store, lambda x, index, vector: lambda x, index, vector: store_vector(x, index, vector))  # type: ignore[call-arg]
 provide(item, lambda x, index: lambda x, index: load_item(x, index))  # type: ignore[call-arg]
+provide(put, lambda x, index, value: lambda x, index, value: store_item(x, index, value))  # type: ignore[call-arg]
 for symbol, instruction in ((operator.add, "fadd"), (operator.sub, "fsub"), (operator.mul, "fmul")):
     provide(symbol, choose_operator(instruction))

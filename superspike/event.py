@@ -38,7 +38,7 @@ import numpy as np
 from . import loss, neuron, rule, surrogate
 from . import state as shared
 from ._jit import choose_by_type, compiled, inlined, kernel
-from ._vectors import item, lanes, load, store
+from ._vectors import add, item, lanes, load, put, store
 from .filters import Filter
 from .state import LANES, WINDOW, Array, Constants, Layout, Log, State, staggered, zeros
 
@@ -240,11 +240,12 @@ def is_zero(x: Array) -> bool:
 def neurons(where: Layout, c: Constants, state: State, log: Log, layer: int, t: int, u: int, window: int) -> None:
     """Take the neurons of one layer through ``window`` steps from step t, local step u."""
     ptr, ids, r = log.ptr, log.ids, len(state.f) - 1
-    a, b = where.start[layer], where.start[layer + 1]
+    a, b = where.start[layer], where.stop[layer]
     one = type(c.impulse)(1)
-    v, current, refractory = state.v[a:b], state.current[a:b], state.refractory[a:b]
+    v, current, refractory = state.v[a:b], state.current[a : where.start[layer + 1]], state.refractory[a:b]
     for s in range(window):
-        lif_step(v, current, refractory, state.f[(t + s + c.delay) & r, a:b], c.n_ref, c.lif, c.surrogate)
+        f = state.f[(t + s + c.delay) & r, a:b]
+        lif_step(v, current[: b - a], refractory, f, c.n_ref, c.lif, c.surrogate)
         arrived = u + s - c.delay
         for k in range(len(where.pre)):
             if where.post[k] == layer:
@@ -267,12 +268,12 @@ def first_synapse(where: Layout, k: int, row: int) -> int:
 @compiled
 def new_frame(work: Work, row: int, now: int) -> None:
     """Express the p̃ of one row of synapses in the frame of interval ``now``."""
-    free, tiny = work.free[item(work.tag, row)], work.free.dtype.type(rule.TINY)
+    free, tiny, zero = work.free[item(work.tag, row)], work.free.dtype.type(rule.TINY), work.free.dtype.type(0)
     p1, p2 = item(work.p, (0, row)), item(work.p, (1, row))
     p1, p2 = free[0] * p1, free[1] * p1 + free[2] * p2
-    work.p[0, row] = p1 if abs(p1) > tiny else 0
-    work.p[1, row] = p2 if abs(p2) > tiny else 0
-    work.tag[row] = now
+    put(work.p, (0, row), p1 if abs(p1) > tiny else zero)
+    put(work.p, (1, row), p2 if abs(p2) > tiny else zero)
+    put(work.tag, row, now)
 
 
 @compiled
@@ -286,23 +287,25 @@ def take_spikes(
     """
     ptr, n, old = log.ptr, 0, 0
     most = ROOM // (item(where.start, layer + 1) - item(where.start, layer))
-    work.until[begin] = 0
+    put(work.until, begin, 0)
     for s in range(begin, end):
         for k in range(len(where.pre)):
             if item(where.post, k) == layer and item(plastic, k):
                 pre = item(where.pre, k)
                 for i in range(item(ptr, (pre, u + s)), item(ptr, (pre, u + s + 1))):
                     row = item(where.row_start, k) + item(log.ids, i)
-                    work.due[n] = first_synapse(where, k, row)
+                    put(work.due, n, first_synapse(where, k, row))
                     if item(work.tag, row) != now:
-                        work.old[0, old], work.old[1, old] = item(work.due, n), item(work.tag, row)
-                        work.old_p[0, old], work.old_p[1, old] = item(work.p, (0, row)), item(work.p, (1, row))
+                        put(work.old, (0, old), item(work.due, n))
+                        put(work.old, (1, old), item(work.tag, row))
+                        put(work.old_p, (0, old), item(work.p, (0, row)))
+                        put(work.old_p, (1, old), item(work.p, (1, row)))
                         new_frame(work, row, now)
                         old += 1
-                    work.p[0, row] += item(d, (q + s, 0))
-                    work.p[1, row] += item(d, (q + s, 1))
+                    add(work.p, (0, row), item(d, (q + s, 0)))
+                    add(work.p, (1, row), item(d, (q + s, 1)))
                     n += 1
-        work.until[s + 1] = n
+        put(work.until, s + 1, n)
         if n > most:
             return s + 1, old
     return end, old
@@ -315,18 +318,18 @@ def list_errors(log: Log, u: int, window: int, work: Work) -> None:
     for s in range(window + 1):
         for row in range(minus, minus + 2):
             for i in range(item(log.ptr, (row, u + s - 1)), item(log.ptr, (row, u + s))):
-                work.wrong[n] = item(log.ids, i)
-                work.sign[n] = 2 * (row - minus) - 1
-                work.when[n] = s - 1
+                put(work.wrong, n, item(log.ids, i))
+                put(work.sign, n, 2 * (row - minus) - 1)
+                put(work.when, n, s - 1)
                 n += 1
-        work.before[s + 1] = n
+        put(work.before, s + 1, n)
 
 
 @compiled
 def add_errors(work: Work, window: int, amount: float) -> None:
     """Add ``amount`` times the listed impulses to the table of the outputs' arrivals."""
     for n in range(work.before[1], work.before[window + 1]):
-        work.arrivals[item(work.when, n), item(work.wrong, n)] += amount * item(work.sign, n)
+        add(work.arrivals, (item(work.when, n), item(work.wrong, n)), amount * item(work.sign, n))
 
 
 @compiled
@@ -401,8 +404,8 @@ def pre_spikes(where: Layout, state: State, log: Log, layer: int, u: int, window
     for s in range(window):
         for n in range(item(log.ptr, (layer, u + s)), item(log.ptr, (layer, u + s + 1))):
             j = item(where.start, layer) + item(log.ids, n)
-            state.p1[j] += item(spike, (q + s, 0))
-            state.p2[j] += item(spike, (q + s, 1))
+            add(state.p1, j, item(spike, (q + s, 0)))
+            add(state.p2, j, item(spike, (q + s, 1)))
 
 
 @compiled
@@ -471,11 +474,11 @@ def end_maps(where: Layout, state: State, plastic: Array, work: Work) -> None:
             if plastic[k] and not (silent and work.zero[row]):
                 first = first_synapse(where, k, row)
                 apply_map(state.h1, state.h2, state.m, first, work.maps[tag], begin, end, p1, p2, work.free[tag])
-                if silent:
+                if tag == 0:  # no spike since the first interval: the traces have decayed a while
                     h1, h2 = state.h1[first + begin : first + end], state.h2[first + begin : first + end]
                     flush(h1)
                     flush(h2)
-                    work.zero[row] = is_zero(h1) and is_zero(h2)
+                    work.zero[row] = silent and is_zero(h1) and is_zero(h2)
                 else:
                     work.zero[row] = False
 

@@ -211,7 +211,7 @@ class Simulation:
             room += [most[-1], shown + self.network.sizes[-1]]  # impulses: an output's spike, an expected spike
         begins = np.cumsum([0, *(len(tail[1]) + n for tail, n in zip(self._tails, room, strict=True))])
         ids = np.empty(begins[-1], np.int32)
-        ptr = np.empty((len(room), self._history + steps + 1), np.int64)
+        ptr = np.empty((len(room), self._history + steps + 1), np.int32)
         for row, (ends, tail) in enumerate(self._tails):
             ptr[row, : self._history + 1] = begins[row] + ends
             ids[begins[row] : begins[row] + len(tail)] = tail

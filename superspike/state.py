@@ -19,6 +19,7 @@ from .neuron import LIFStep
 Array = NDArray[Any]
 
 LANES = 32  # neurons per padding unit: in single precision two cache lines and one of the event engine's vectors
+REGISTER = 16  # of them fill a 512-bit register
 PAGE, LINE = 4096, 64  # bytes; addresses a page apart share the first-level cache's few places for them
 HUGE_PAGE, LARGE = 2**21, 2**20  # bytes; a large array lies on more small pages than the processor remembers
 STAGGER = 9  # lines between arrays that are read together
@@ -29,6 +30,7 @@ class Layout(NamedTuple):
     """Where layers and projections lie in the flat arrays (int64)."""
 
     start: Array  # (layers + 1,)
+    stop: Array  # (layers,): where a layer's neurons, filled up to a whole register, end before the rest of the padding
     pre: Array  # (projections,)
     post: Array  # (projections,)
     w_start: Array  # (projections + 1,)
@@ -88,13 +90,13 @@ class Log(NamedTuple):
     hold the loss's negative and positive error impulses, unless these are the output's and the targets' spikes.
     """
 
-    ptr: Array  # (layers + 1 or + 3, history + steps + 1), int64
+    ptr: Array  # (layers + 1 or + 3, history + steps + 1), int32
     ids: Array  # int32
 
 
-def padded(n: int) -> int:
-    """``n`` rounded up to a multiple of LANES."""
-    return -(-n // LANES) * LANES
+def padded(n: int, unit: int = LANES) -> int:
+    """``n`` rounded up to a multiple of ``unit``."""
+    return -(-n // unit) * unit
 
 
 def zeros(shape: int | tuple[int, ...], dtype: type, k: int = 0) -> Array:
@@ -121,6 +123,7 @@ def layout(sizes: list[int]) -> Layout:
     hidden = range(1, len(sizes) - 1)
     return Layout(
         start=np.cumsum([0, *widths]),
+        stop=np.cumsum([0, *widths[:-1]]) + [padded(n, REGISTER) for n in sizes],
         pre=np.arange(len(sizes) - 1),
         post=np.arange(1, len(sizes)),
         w_start=np.cumsum([0, *(n * width for n, width in zip(sizes[:-1], widths[1:], strict=True))]),
