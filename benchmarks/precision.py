@@ -17,8 +17,8 @@ def block(engine: str, precision: str, interval: int = 0) -> tuple[list[list[int
     network = ss.Network([200, 256, 200], weights=WEIGHTS.weights, scheme=ss.Scheme(precision=precision))
     simulation = Simulation(network, TASK, engine)
     if interval:
-        pre, trace, (error, _) = (f(network.rule, network.scheme) for f in (pre_filter, trace_filter, error_filter))
-        simulation._table = event.propagators(pre, trace, error, interval, network.dtype)
+        pre, trace, (error, impulse) = (f(network.rule, network.scheme) for f in (pre_filter, trace_filter, error_filter))
+        simulation._table = event.propagators(pre, trace, error, impulse, interval, network.dtype)
     simulation.learn(True)
     _, log = simulation.advance(5001)
     spikes = [np.stack(simulation.spikes(log, row)).tolist() for row in (1, 2)]

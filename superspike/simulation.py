@@ -105,7 +105,8 @@ class Simulation:
         self._history = 2 * delay + 2
         nothing = np.zeros(self._history + 1, np.int64), np.zeros(0, np.int32)
         self._tails = [nothing] * (len(sizes) + 1 + network.loss.extra_rows)
-        self._feedback = self._flat_feedback()
+        self._feedback = zeros(int(self.where.b_start[-1]), dtype, 6)
+        self._copy_feedback()
 
     def _matrices(self, flat: Array) -> list[Array]:
         """Views of a flat array over synapses as one (n_pre, n_post) matrix per projection."""
@@ -117,14 +118,12 @@ class Simulation:
         """Views of the synapses' eligibility traces and sums, as ``h1``, ``h2``, ``m``: (n_pre, n_post) per projection."""
         return {name: self._matrices(getattr(self.state, name)) for name in ("h1", "h2", "m")}
 
-    def _flat_feedback(self) -> Array:
-        flat = zeros(int(self.where.b_start[-1]), self.network.dtype, 6)
+    def _copy_feedback(self) -> None:
         for layer, b in enumerate(self.network.feedback_weights, 1):
             begin, end = self.where.b_start[layer], self.where.b_start[layer + 1]
-            target = matrix(flat, begin, end, padded(b.shape[1]), b.shape[1])
+            target = matrix(self._feedback, begin, end, padded(b.shape[1]), b.shape[1])
             for j in range(0, b.shape[1], STRIP):  # symmetric feedback is transposed: the cache holds a strip of it
                 target[:, j : j + STRIP] = b[:, j : j + STRIP]
-        return flat
 
     def learn(self, on: bool) -> None:
         """Switch plasticity on (hidden layers without feedback stay frozen) or off.
@@ -199,7 +198,7 @@ class Simulation:
         self._run_update(self.plastic, rate)
         if self.network.feedback.follows_weights:
             self.network.refresh_feedback()
-            self._feedback = self._flat_feedback()
+            self._copy_feedback()
 
     def _open_log(self, steps: int) -> Log:
         """A log with room for the spikes of ``steps`` steps; history, inputs and targets filled in."""
