@@ -12,6 +12,8 @@ from collections.abc import Callable
 from typing import Any
 
 from llvmlite import ir
+from llvmlite.binding import get_host_cpu_features
+from numba import config
 from numba.core import cgutils, types
 from numba.core.errors import TypingError
 from numba.extending import intrinsic, models, overload, register_model
@@ -22,7 +24,9 @@ from ._jit import FLAGS, compiled
 Array = NDArray[Any]
 Index = int | tuple[int, int]
 
-BYTES = 128  # of a vector; LLVM splits it into as many registers as the machine needs
+# Of a vector: with AVX-512 two of 32 registers, else one of 16 with AVX2; LLVM splits it where registers are shorter.
+WIDE = "+avx512f" in (config.CPU_FEATURES or get_host_cpu_features().flatten())  # type: ignore[attr-defined]
+BYTES = 128 if WIDE else 32
 
 
 def lanes(x: Array) -> int:

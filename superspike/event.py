@@ -38,7 +38,7 @@ import numpy as np
 from . import loss, neuron, rule, surrogate
 from . import state as shared
 from ._jit import choose_by_type, compiled, inlined, kernel
-from ._vectors import add, item, lanes, load, put, store
+from ._vectors import WIDE, add, item, lanes, load, put, store
 from .filters import Filter
 from .state import LANES, WINDOW, Array, Constants, Layout, Log, State, staggered, zeros
 
@@ -106,14 +106,14 @@ class Work(NamedTuple):
     p: Array  # (2, rows of synapses): its p̃ in that frame
     zero: Array  # (rows of synapses,): whether h is zero, as far as known; this alone is kept between calls
     due: Array  # the next spikes that enter a layer's synapses: see first_synapse
-    until: Array  # (WINDOW + 1,): how many of them do so before each step of the window
+    at: Array  # in which steps of the window they do so
     old: Array  # (2, rows of synapses): of their rows, those in older frames: as in due, and the frame's tag
     old_p: Array  # (2, rows of synapses): p̃ in that frame
     wrong: Array  # the outputs' error impulses in the step before a window and in it: which output's,
     sign: Array  # −1 or +1,
     when: Array  # in which step of the window
     before: Array  # (WINDOW + 2,): how many of them come before each step, from the one before the window on
-    arrivals: Array  # (WINDOW, padded outputs): their sum per step of the window and output
+    arrivals: Array  # (WINDOW, neurons): their sum per step of the window and neuron
     squares: Array  # (padded outputs,): Σ e² of the current interval
 
 
@@ -133,14 +133,14 @@ def workspace(where: Layout, dtype: type, spikes: int, errors: int, part: int = 
         p=zeros((2, rows), dtype),
         zero=np.zeros(rows, np.bool_),
         due=np.zeros(spikes, np.int64),
-        until=np.zeros(WINDOW + 1, np.int64),
+        at=np.zeros(spikes + 1, np.int64),
         old=np.zeros((2, rows), np.int64),
         old_p=np.zeros((2, rows), dtype),
         wrong=np.zeros(errors, np.int64),
         sign=np.zeros(errors, dtype),
         when=np.zeros(errors, np.int64),
         before=np.zeros(WINDOW + 2, np.int64),
-        arrivals=zeros((WINDOW, staggered(outputs, dtype)), dtype, 2),
+        arrivals=zeros((WINDOW, neurons), dtype, 2),
         squares=zeros(outputs, dtype, 3),
     )
 
@@ -279,15 +279,14 @@ def new_frame(work: Work, row: int, now: int) -> None:
 @compiled
 def take_spikes(
     where: Layout, log: Log, plastic: Array, layer: int, u: int, begin: int, end: int, d: Array, q: int, work: Work, now: int
-) -> tuple[int, int]:  # fmt: skip
+) -> tuple[int, int, int]:  # fmt: skip
     """List the next spikes that enter the layer's synapses, and those of their rows that are in older frames.
 
     ``begin`` and ``end`` are steps of a window that starts at local step u. Return the step before which the list stops,
-    and how many rows are in older frames.
+    how many spikes it holds and how many rows are in older frames.
     """
     ptr, n, old = log.ptr, 0, 0
     most = ROOM // (item(where.start, layer + 1) - item(where.start, layer))
-    put(work.until, begin, 0)
     for s in range(begin, end):
         for k in range(len(where.pre)):
             if item(where.post, k) == layer and item(plastic, k):
@@ -295,6 +294,7 @@ def take_spikes(
                 for i in range(item(ptr, (pre, u + s)), item(ptr, (pre, u + s + 1))):
                     row = item(where.row_start, k) + item(log.ids, i)
                     put(work.due, n, first_synapse(where, k, row))
+                    put(work.at, n, s)
                     if item(work.tag, row) != now:
                         put(work.old, (0, old), item(work.due, n))
                         put(work.old, (1, old), item(work.tag, row))
@@ -305,10 +305,9 @@ def take_spikes(
                     add(work.p, (0, row), item(d, (q + s, 0)))
                     add(work.p, (1, row), item(d, (q + s, 1)))
                     n += 1
-        put(work.until, s + 1, n)
         if n > most:
-            return s + 1, old
-    return end, old
+            return s + 1, n, old
+    return end, n, old
 
 
 @compiled
@@ -326,10 +325,23 @@ def list_errors(log: Log, u: int, window: int, work: Work) -> None:
 
 
 @compiled
-def add_errors(work: Work, window: int, amount: float) -> None:
-    """Add ``amount`` times the listed impulses to the table of the outputs' arrivals."""
+def add_errors(where: Layout, work: Work, window: int, amount: float) -> None:
+    """Add ``amount`` times the listed impulses to what arrives at the outputs."""
+    first = where.start[-2]
     for n in range(work.before[1], work.before[window + 1]):
-        add(work.arrivals, (item(work.when, n), item(work.wrong, n)), amount * item(work.sign, n))
+        add(work.arrivals, (item(work.when, n), first + item(work.wrong, n)), amount * item(work.sign, n))
+
+
+@compiled
+def add_feedback(where: Layout, feedback: Array, layer: int, window: int, work: Work) -> None:
+    """Sum what arrives at a hidden layer: for each listed impulse, one step later, a row of its feedback matrix."""
+    begin, end, arrivals = work.begin[layer], work.end[layer], work.arrivals
+    width, first = where.start[layer + 1] - where.start[layer], where.b_start[layer] - where.start[layer]
+    arrivals[:window, begin:end] = 0
+    for n in range(work.before[window]):
+        s, row = item(work.when, n) + 1, first + item(work.wrong, n) * width
+        for i in range(begin, end, lanes(arrivals)):
+            store(arrivals, (s, i), load(arrivals, (s, i)) + item(work.sign, n) * load(feedback, row + i))
 
 
 @compiled
@@ -340,7 +352,7 @@ def errors(where: Layout, state: State, work: Work, window: int, step: Array, q:
         e1, e2, squares = load(state.e1, i), load(state.e2, i), load(work.squares, i - first)
         for s in range(window):
             e2 = e2 + item(step, (q + s, C)) * e1
-            e1 = e1 + item(step, (q + s, IMPULSE)) * load(work.arrivals, (s, i - first))
+            e1 = e1 + item(step, (q + s, IMPULSE)) * load(work.arrivals, (s, i))
             squares = squares + item(step, (q + s, SQUARE)) * (e2 * e2)
         store(state.e1, i, e1)
         store(state.e2, i, e2)
@@ -359,43 +371,65 @@ def own_rates(where: Layout, c: Constants, state: State, log: Log, layer: int, u
 
 
 @compiled
-def synapses(
-    where: Layout, state: State, feedback: Array, layer: int, t: int, begin: int, end: int, old: int,
+def next_step(
+    where: Layout, sums: Any, e1: Any, e2: Any, squares: Any, f: Array, feedback: Array, layer: int, output: bool,
+    i: int, p: int, s: int, step: Array, q: int, work: Work,
+) -> Any:  # fmt: skip
+    """Sums, errors and squares of a vector of neurons from i on after step s of a window, whose surrogates are in row p of f."""
+    e2 = e2 + item(step, (q + s, C)) * e1
+    impulse = item(step, (q + s, IMPULSE))
+    if output:
+        squares = squares + item(step, (q + s, SQUARE)) * (e2 * e2)
+    if output or not WIDE:
+        e1 = e1 + impulse * load(work.arrivals, (s, i))
+    else:
+        width, first = where.start[layer + 1] - where.start[layer], where.b_start[layer] - where.start[layer]
+        for n in range(item(work.before, s), item(work.before, s + 1)):
+            e1 = e1 + impulse * item(work.sign, n) * load(feedback, first + item(work.wrong, n) * width + i)
+    return next_sums(sums, load(f, (p, i)), e2, step, q + s), e1, e2, squares
+
+
+@compiled
+def vectors(
+    where: Layout, state: State, feedback: Array, layer: int, output: bool, t: int, begin: int, end: int, spikes: int,
     table: Propagators, q: int, work: Work,
 ) -> None:  # fmt: skip
-    """Take errors, sums and synapses of one layer through the steps from ``begin`` to ``end`` of a window that starts at t.
-
-    Sums and errors of a vector of neurons stay in registers meanwhile.
-    """
-    f, r, step, due, until, before = state.f, len(state.f) - 1, table.step, work.due, work.until, work.before
-    a, b = work.begin[layer], work.end[layer]
-    for n in range(old):
-        tag, p1, p2 = item(work.old, (1, n)), item(work.old_p, (0, n)), item(work.old_p, (1, n))
-        apply_map(state.h1, state.h2, state.m, item(work.old, (0, n)), work.maps[tag], a, b, p1, p2, work.free[tag])
-    output, start = layer == len(where.start) - 2, where.start[layer]
-    width, matrix = where.start[layer + 1] - start, where.b_start[layer] - start
-    for i in range(a, b, lanes(f)):
-        column = i - start if output else 0
-        sums = load_eight(work.sums, i)
-        e1, e2 = load(state.e1, i), load(state.e2, i)
-        squares = load(work.squares, column)
-        for s in range(begin, end):
-            for n in range(item(until, s), item(until, s + 1)):
-                enter_spike(state.h1, state.h2, state.m, item(due, n) + i, sums, table.spike, q + s)
-            e2 = e2 + item(step, (q + s, C)) * e1
-            impulse = item(step, (q + s, IMPULSE))
-            if output:
-                squares = squares + item(step, (q + s, SQUARE)) * (e2 * e2)
-                e1 = e1 + impulse * load(work.arrivals, (s, column))
-            else:
-                for n in range(item(before, s), item(before, s + 1)):
-                    e1 = e1 + impulse * item(work.sign, n) * load(feedback, matrix + item(work.wrong, n) * width + i)
-            sums = next_sums(sums, load(f, ((t + s) & r, i)), e2, step, q + s)
+    """Take errors, sums and synapses of one layer through steps: a vector of neurons stays in registers meanwhile."""
+    f, r, start = state.f, len(state.f) - 1, where.start[layer]
+    for i in range(work.begin[layer], work.end[layer], lanes(f)):
+        sums, e1, e2 = load_eight(work.sums, i), load(state.e1, i), load(state.e2, i)
+        squares = load(work.squares, i - start if output else 0)
+        now = begin
+        for n in range(spikes + 1):
+            stop = item(work.at, n) if n < spikes else end
+            for s in range(now, stop):
+                sums, e1, e2, squares = next_step(
+                    where, sums, e1, e2, squares, f, feedback, layer, output, i, (t + s) & r, s, table.step, q, work
+                )
+            now = stop
+            if n < spikes:
+                enter_spike(state.h1, state.h2, state.m, item(work.due, n) + i, sums, table.spike, q + now)
         store_eight(work.sums, i, sums)
         store(state.e1, i, e1)
         store(state.e2, i, e2)
         if output:
-            store(work.squares, column, squares)
+            store(work.squares, i - start, squares)
+
+
+@compiled
+def synapses(
+    where: Layout, state: State, feedback: Array, layer: int, t: int, begin: int, end: int, spikes: int, old: int,
+    table: Propagators, q: int, work: Work,
+) -> None:  # fmt: skip
+    """Take errors, sums and synapses of one layer through the steps from ``begin`` to ``end`` of a window that starts at t."""
+    for n in range(old):
+        tag, p1, p2 = item(work.old, (1, n)), item(work.old_p, (0, n)), item(work.old_p, (1, n))
+        first, maps, free = item(work.old, (0, n)), work.maps[tag], work.free[tag]
+        apply_map(state.h1, state.h2, state.m, first, maps, work.begin[layer], work.end[layer], p1, p2, free)
+    if layer == len(where.start) - 2:
+        vectors(where, state, feedback, layer, True, t, begin, end, spikes, table, q, work)
+    else:
+        vectors(where, state, feedback, layer, False, t, begin, end, spikes, table, q, work)
 
 
 @compiled
@@ -507,19 +541,23 @@ def advance(
         for layer in range(1, out + 1):
             neurons(where, c, state, log, layer, t + u - history, u, window)
         list_errors(log, arrived, window, work)
-        add_errors(work, window, 1.0)
+        add_errors(where, work, window, 1.0)
         for layer in range(1, out + 1):
             if learns(where, plastic, layer):
                 if layer < out and c.rho > 0:
                     own_rates(where, c, state, log, layer, u, window)
+                if layer < out and not WIDE:
+                    add_feedback(where, feedback, layer, window, work)
                 s = 0
                 while s < window:
-                    stop, old = take_spikes(where, log, plastic, layer, arrived - c.delay, s, window, table.spike, q, work, now)
-                    synapses(where, state, feedback, layer, t + u - history, s, stop, old, table, q, work)
+                    stop, spikes, old = take_spikes(
+                        where, log, plastic, layer, arrived - c.delay, s, window, table.spike, q, work, now
+                    )
+                    synapses(where, state, feedback, layer, t + u - history, s, stop, spikes, old, table, q, work)
                     s = stop
             elif layer == out:
                 errors(where, state, work, window, table.step, q)
-        add_errors(work, window, -1.0)
+        add_errors(where, work, window, -1.0)
         for layer in range(out):
             pre_spikes(where, state, log, layer, arrived - c.delay, window, table.spike, q)
         u += window

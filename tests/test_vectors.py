@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from superspike._jit import compiled, kernel
-from superspike._vectors import item, lanes, load, store
+from superspike._vectors import BYTES, item, lanes, load, store
 
 Array = np.ndarray[Any, Any]
 
@@ -38,7 +38,7 @@ def test_a_kernel_computes_with_vectors_what_numpy_computes_with_arrays(dtype: t
     for row in rows:
         a = row[0]
         expected = (expected + row) * (expected - row) + a * expected - row * a + (a + expected) - (a - row)
-    assert in_kernel(x, y, rows, out, n) == 128 // np.dtype(dtype).itemsize
+    assert in_kernel(x, y, rows, out, n) == BYTES // np.dtype(dtype).itemsize
     tolerance = 1e-5 if dtype is np.float32 else 1e-13  # kernels fuse and reorder multiplications and additions
     np.testing.assert_allclose(y, expected, rtol=tolerance, atol=tolerance)
     np.testing.assert_allclose(out[1], expected * (1 + x[3]), rtol=tolerance, atol=tolerance)
@@ -48,9 +48,10 @@ def test_a_kernel_computes_with_vectors_what_numpy_computes_with_arrays(dtype: t
 def test_plain_python_computes_the_same() -> None:
     rng = np.random.default_rng(2)
     x, rows = rng.standard_normal(32), rng.standard_normal((2, 32))
-    assert lanes(x) == 16
-    np.testing.assert_array_equal(load(x, 16), x[16:])
-    np.testing.assert_array_equal(load(rows, (1, 3)), rows[1, 3:19])
+    n = lanes(x)
+    assert n == BYTES // 8
+    np.testing.assert_array_equal(load(x, 16), x[16 : 16 + n])
+    np.testing.assert_array_equal(load(rows, (1, 3)), rows[1, 3 : 3 + n])
     store(rows, (0, 16), load(x, 0))
-    np.testing.assert_array_equal(rows[0, 16:], x[:16])
+    np.testing.assert_array_equal(rows[0, 16 : 16 + n], x[:n])
     assert item(rows, (0, 16)) == x[0]
