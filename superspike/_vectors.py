@@ -1,4 +1,4 @@
-"""Vectors: in kernels, as many numbers as fill two 512-bit registers and stay there while a loop goes through many steps.
+"""Vectors: in kernels, as many numbers as fill a register or two and stay there while a loop goes through many steps.
 
 Numba's loops over arrays load what they read and store what they change in every pass. Where one loop goes through the
 steps of a window, and another, outside it, through a layer by ``lanes`` neurons at a time, the numbers that a step hands to

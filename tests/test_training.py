@@ -51,8 +51,9 @@ def test_every_optimiser_lowers_the_cost_in_both_engines(optimizer: str, engine:
 
 
 def test_two_hidden_layers_learn() -> None:
-    run = ss.train(ss.Network([100, 20, 20, 1], w0=80.0, seed=1), five_spikes(), duration_ms=200_000)
-    assert run.cost < 0.3 * run.cost_initial
+    networks = [ss.Network([100, 20, 20, 1], w0=80.0, seed=seed) for seed in range(1, 6)]
+    runs = [ss.train(network, five_spikes(), duration_ms=200_000) for network in networks]
+    assert np.median([run.cost / run.cost_initial for run in runs]) < 0.2  # one seed in twenty ends above 0.3
 
 
 @pytest.mark.parametrize("feedback", FEEDBACKS)
