@@ -227,6 +227,16 @@ def chain_map(u: Array, sums: Array, begin: int, end: int, before: Array, after:
         store_eight(u, i, chained)
 
 
+@compiled
+def chain_free(free: Array, after: Array) -> None:
+    """Follow free motions by those of an interval, ``after``."""
+    for n in (0, 3):  # P, G
+        free[n + 1] = after[n + 1] * free[n] + after[n + 2] * free[n + 1]
+        free[n] *= after[n]
+        free[n + 2] *= after[n + 2]
+    flush(free)
+
+
 @inlined
 def is_zero(x: Array) -> bool:
     """Whether all of a row is zero."""
@@ -266,8 +276,8 @@ def first_synapse(where: Layout, k: int, row: int) -> int:
 
 
 @compiled
-def new_frame(work: Work, row: int, now: int) -> None:
-    """Express the p̃ of one row of synapses in the frame of interval ``now``."""
+def new_frame(work: Any, row: int, now: int) -> None:
+    """Express the p̃ of one row of synapses in the frame of interval ``now``; ``work`` has ``free``, ``tag`` and ``p``."""
     free, tiny, zero = work.free[item(work.tag, row)], work.free.dtype.type(rule.TINY), work.free.dtype.type(0)
     p1, p2 = item(work.p, (0, row)), item(work.p, (1, row))
     p1, p2 = free[0] * p1, free[1] * p1 + free[2] * p2
@@ -345,15 +355,21 @@ def add_feedback(where: Layout, feedback: Array, layer: int, window: int, work: 
 
 
 @compiled
+def output_error(e1: Any, e2: Any, squares: Any, arrivals: Any, step: Array, q: int) -> Any:
+    """An output's error and its Σ e² after step q of the interval, in which impulses arrive."""
+    e2 = e2 + item(step, (q, C)) * e1
+    squares = squares + item(step, (q, SQUARE)) * (e2 * e2)
+    return e1 + item(step, (q, IMPULSE)) * arrivals, e2, squares
+
+
+@compiled
 def errors(where: Layout, state: State, work: Work, window: int, step: Array, q: int) -> None:
     """Take the outputs' errors through a window, where no synapse of theirs learns."""
     first, begin, end = where.start[-2], work.begin[-1], work.end[-1]
     for i in range(begin, end, lanes(state.e1)):
         e1, e2, squares = load(state.e1, i), load(state.e2, i), load(work.squares, i - first)
         for s in range(window):
-            e2 = e2 + item(step, (q + s, C)) * e1
-            e1 = e1 + item(step, (q + s, IMPULSE)) * load(work.arrivals, (s, i))
-            squares = squares + item(step, (q + s, SQUARE)) * (e2 * e2)
+            e1, e2, squares = output_error(e1, e2, squares, load(work.arrivals, (s, i)), step, q + s)
         store(state.e1, i, e1)
         store(state.e2, i, e2)
         store(work.squares, i - first, squares)
@@ -376,16 +392,17 @@ def next_step(
     i: int, p: int, s: int, step: Array, q: int, work: Work,
 ) -> Any:  # fmt: skip
     """Sums, errors and squares of a vector of neurons from i on after step s of a window, whose surrogates are in row p of f."""
-    e2 = e2 + item(step, (q + s, C)) * e1
-    impulse = item(step, (q + s, IMPULSE))
     if output:
-        squares = squares + item(step, (q + s, SQUARE)) * (e2 * e2)
-    if output or not WIDE:
-        e1 = e1 + impulse * load(work.arrivals, (s, i))
+        e1, e2, squares = output_error(e1, e2, squares, load(work.arrivals, (s, i)), step, q + s)
     else:
-        width, first = where.start[layer + 1] - where.start[layer], where.b_start[layer] - where.start[layer]
-        for n in range(item(work.before, s), item(work.before, s + 1)):
-            e1 = e1 + impulse * item(work.sign, n) * load(feedback, first + item(work.wrong, n) * width + i)
+        e2 = e2 + item(step, (q + s, C)) * e1
+        impulse = item(step, (q + s, IMPULSE))
+        if WIDE:
+            width, first = where.start[layer + 1] - where.start[layer], where.b_start[layer] - where.start[layer]
+            for n in range(item(work.before, s), item(work.before, s + 1)):
+                e1 = e1 + impulse * item(work.sign, n) * load(feedback, first + item(work.wrong, n) * width + i)
+        else:
+            e1 = e1 + impulse * load(work.arrivals, (s, i))
     return next_sums(sums, load(f, (p, i)), e2, step, q + s), e1, e2, squares
 
 
@@ -426,7 +443,7 @@ def synapses(
         tag, p1, p2 = item(work.old, (1, n)), item(work.old_p, (0, n)), item(work.old_p, (1, n))
         first, maps, free = item(work.old, (0, n)), work.maps[tag], work.free[tag]
         apply_map(state.h1, state.h2, state.m, first, maps, work.begin[layer], work.end[layer], p1, p2, free)
-    if layer == len(where.start) - 2:
+    if layer == len(where.start) - 2:  # a constant in either call: no vector keeps registers for what it does not need
         vectors(where, state, feedback, layer, True, t, begin, end, spikes, table, q, work)
     else:
         vectors(where, state, feedback, layer, False, t, begin, end, spikes, table, q, work)
@@ -450,11 +467,7 @@ def end_interval(where: Layout, state: State, plastic: Array, end: Array, work: 
         for k in range(len(where.pre)):
             if plastic[k]:
                 chain_map(work.maps[tag], x, work.begin[where.post[k]], work.end[where.post[k]], g[tag], end)
-        for n in (0, 3):  # P, G
-            g[tag, n + 1] = end[n + 1] * g[tag, n] + end[n + 2] * g[tag, n + 1]
-            g[tag, n] *= end[n]
-            g[tag, n + 2] *= end[n + 2]
-        flush(g[tag])
+        chain_free(g[tag], end)
     x[:] = 0
     for j in range(len(state.p1)):
         p1 = state.p1[j]

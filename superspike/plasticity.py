@@ -20,7 +20,19 @@ from . import event, rule, surrogate, update
 from ._jit import bound, choose_by_type, compiled, inlined, kernel
 from ._parameters import Param, ParameterError, cast, fields
 from ._vectors import lanes, load
-from .event import TAGS, Propagators, apply_map, begin_map, chain_map, enter_spike, load_eight, next_sums, store_eight
+from .event import (
+    TAGS,
+    Propagators,
+    apply_map,
+    begin_map,
+    chain_free,
+    chain_map,
+    enter_spike,
+    load_eight,
+    new_frame,
+    next_sums,
+    store_eight,
+)
 from .filters import Filter
 from .neuron import LIF
 from .optimizer import OPTIMIZERS
@@ -102,10 +114,7 @@ def bring_up_to_date(t: Traces, j: int, now: int) -> None:
     """Express row j of the synapses in the frame of interval ``now``."""
     u, free, p1, p2 = t.maps[t.tag[j]], t.free[t.tag[j]], t.p[0, j], t.p[1, j]
     apply_map(t.h1[j], t.h2[j], t.m[j], 0, u, 0, u.shape[1], p1, p2, free)
-    t.p[0, j] = free[0] * p1
-    t.p[1, j] = free[1] * p1 + free[2] * p2
-    flush(t.p[:, j])
-    t.tag[j] = now
+    new_frame(t, j, now)
 
 
 @compiled
@@ -128,11 +137,7 @@ def end_interval(t: Traces, table: Propagators) -> None:
     x, g, end = t.sums, t.free, table.end[t.counters[Q]]
     for tag in range(t.counters[NOW] + 1):
         chain_map(t.maps[tag], x, 0, x.shape[1], g[tag], end)
-        for n in (0, 3):  # P, G
-            g[tag, n + 1] = end[n + 1] * g[tag, n] + end[n + 2] * g[tag, n + 1]
-            g[tag, n] *= end[n]
-            g[tag, n + 2] *= end[n + 2]
-        flush(g[tag])
+        chain_free(g[tag], end)
     flush(t.zeta[0])
     flush(t.zeta[1])
 
