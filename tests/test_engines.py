@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from typing import Any
+
+import numba
 import numpy as np
 import pytest
 from helpers import relative, spikes_of
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from superspike import LIF, SGD, FastSigmoid, Network, Rule, Scheme, Spikes, Task, tasks
+from superspike import LIF, SGD, FastSigmoid, Network, Rule, Scheme, Spikes, Task, _jit, tasks, update
 from superspike import simulation as simulation_module
 from superspike.event import TAGS
 from superspike.feedback import FEEDBACKS
@@ -115,6 +119,21 @@ def test_single_precision_gives_the_same_sums_to_its_rounding() -> None:
         sums[engine] = simulation.traces["m"]
     for ours, theirs in zip(sums["event"], sums["clock"], strict=True):
         assert relative(ours, theirs) < 1e-4  # 2⁻²⁴ times a few hundred terms
+
+
+@pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="looks at machine code")  # type: ignore[attr-defined]
+def test_an_update_in_single_precision_computes_in_single_precision(monkeypatch: pytest.MonkeyPatch, small_task: Task) -> None:
+    calls: list[tuple[Any, ...]] = []
+    monkeypatch.setattr(simulation_module, "update", lambda *arguments: calls.append(arguments))
+    simulation = Simulation(Network((10, 8, 2), scheme=Scheme(precision="single")), small_task)
+    simulation.learn(True)
+    simulation.update()
+    signature = tuple(map(numba.typeof, calls[0]))
+    compiled = _jit.compiled(update.update.py_func)
+    compiled.compile(signature)
+    code = compiled.inspect_llvm(signature)
+    assert re.search(r"= fdiv .*float", code)
+    assert not re.findall(r"= f(?:add|sub|mul|div) .*double", code)
 
 
 @pytest.mark.parametrize("engine", ["clock", "event"])
