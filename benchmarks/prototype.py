@@ -230,7 +230,7 @@ class Prototype:
 
     def seconds(self, steps):
         """Wall-clock time of the next steps."""
-        given = [(np.append(0, np.cumsum(counts)), ids) for counts, ids in self.task.window(self.step, steps)]
+        given = [(np.append(0, ends), ids) for ends, ids in self.task.window(self.step, steps)]
         began = time.perf_counter()
         self.hidden_spikes = advance(self.step, steps, *given, *self.arguments)
         elapsed = time.perf_counter() - began

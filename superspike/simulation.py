@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -150,7 +151,7 @@ class Simulation:
         if self.engine == "clock":
             clock.advance(self.where, self.constants, self.state, *arguments)
         elif not self.plastic.any():
-            whole = self._work[0]._replace(begin=self.where.start[:-1], end=self.where.start[1:])
+            whole = self._work[0]._replace(end=self._work[-1].end)
             event.advance(self.where, self.constants, self.state, *arguments, self._table, whole)
         else:
             logs = [log, *(Log(log.ptr.copy(), log.ids.copy()) for _ in self._work[1:])]
@@ -208,15 +209,15 @@ class Simulation:
         room = [len(inputs[1]), *most, shown]
         if self.network.loss.extra_rows:
             room += [most[-1], shown + self.network.sizes[-1]]  # impulses: an output's spike, an expected spike
-        begins = np.cumsum([0, *(len(tail[1]) + n for tail, n in zip(self._tails, room, strict=True))])
+        begins = [0, *accumulate(len(tail) + n for (_, tail), n in zip(self._tails, room, strict=True))]
         ids = np.empty(begins[-1], np.int32)
         ptr = np.empty((len(room), self._history + steps + 1), np.int32)
         for row, (ends, tail) in enumerate(self._tails):
             ptr[row, : self._history + 1] = begins[row] + ends
             ids[begins[row] : begins[row] + len(tail)] = tail
-        for row, (counts, given) in ((0, inputs), (n, targets)):
+        for row, (ends, given) in ((0, inputs), (n, targets)):
             first = ptr[row, self._history]
-            ptr[row, self._history + 1 :] = first + np.cumsum(counts)
+            np.add(ends, first, out=ptr[row, self._history + 1 :])
             ids[first : first + len(given)] = given
         return Log(ptr, ids)
 

@@ -8,6 +8,7 @@ line picks up its fields as options. Targets that belong to inputs of their own 
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import Annotated, Any, NamedTuple
 
 import numpy as np
@@ -90,25 +91,21 @@ class FrozenPattern:
         self._patterns = []
         for spikes in (task.inputs, task.targets):
             steps = to_steps(spikes.times_ms, dt)
-            counts = np.bincount(steps, minlength=self.period)
-            ends = np.concatenate([[0], np.cumsum(counts)])
-            self._patterns.append((counts, ends, spikes.ids[np.lexsort((spikes.ids, steps))]))
-        self.most_spikes = [int(counts.max()) for counts, _, _ in self._patterns]  # of inputs and targets in one step
+            ends = np.zeros(self.period + 1, np.int32)
+            np.cumsum(np.bincount(steps, minlength=self.period), out=ends[1:])
+            self._patterns.append((ends, spikes.ids[np.lexsort((spikes.ids, steps))]))
+        self.most_spikes = [int(np.diff(ends).max()) for ends, _ in self._patterns]  # of inputs and targets in one step
 
-    def window(self, start: int, steps: int) -> tuple[Window, Window]:
-        """Inputs and targets in ``steps`` steps from step ``start``: spikes per step, and the ids one after the other."""
-        first = start % self.period
-        periods, last = divmod(first + steps, self.period)
-        inputs, targets = (
-            (counts[first:last], ids[ends[first] : ends[last]])
-            if periods == 0
-            else (
-                np.tile(counts, periods + 1)[first : first + steps],
-                np.tile(ids, periods + 1)[ends[first] : periods * len(ids) + ends[last]],
-            )
-            for counts, ends, ids in self._patterns
-        )
-        return inputs, targets
+    def window(self, start: int, steps: int) -> list[Window]:
+        """Inputs and targets in ``steps`` steps from step ``start``: how many spikes by each step's end, and all their ids."""
+        period, end, found = self.period, start + steps, []
+        edges = [start, *range((start // period + 1) * period, end, period), end]
+        spans = [(a // period - start // period, a % period, a % period + b - a) for a, b in pairwise(edges)]
+        for ends, ids in self._patterns:
+            earlier = ends[start % period]
+            so_far = [ends[a + 1 : b + 1] + (k * len(ids) - earlier) for k, a, b in spans]
+            found.append((np.concatenate(so_far), np.concatenate([ids[ends[a] : ends[b]] for _, a, b in spans])))
+        return found
 
 
 @INPUTS.register("poisson")
