@@ -38,7 +38,7 @@ import numpy as np
 from . import loss, neuron, rule, surrogate
 from . import state as shared
 from ._jit import choose_by_type, compiled, inlined, kernel
-from ._vectors import WIDE, add, item, lanes, load, put, store
+from ._vectors import BYTES, WIDE, add, item, lanes, load, put, store
 from .filters import Filter
 from .state import LANES, WINDOW, Array, Constants, Layout, Log, State, staggered, zeros
 
@@ -122,10 +122,12 @@ def workspace(where: Layout, dtype: type, spikes: int, errors: int, part: int = 
     neurons = staggered(int(where.start[-1]), dtype)
     rows = int(where.row_start[-1])
     outputs = int(where.start[-1] - where.start[-2])
-    units = np.diff(where.start) // LANES
+    start, units = where.start[:-1], np.diff(where.start) // LANES
+    vector = BYTES // np.dtype(dtype).itemsize
+    last = start + -(-(where.stop - start) // vector) * vector  # no vector is all padding
     return Work(
-        begin=where.start[:-1] + units * part // parts * LANES,
-        end=where.start[:-1] + units * (part + 1) // parts * LANES,
+        begin=start + units * part // parts * LANES,
+        end=np.minimum(start + units * (part + 1) // parts * LANES, last),
         sums=zeros((8, neurons), dtype),
         maps=zeros((TAGS, 8, neurons), dtype, 1),
         free=zeros((TAGS, 6), dtype),
