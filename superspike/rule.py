@@ -71,4 +71,4 @@ def flush(x: Array) -> None:
     """Set what is too small to matter to zero: arithmetic on denormal numbers is a hundred times slower."""
     tiny, zero = x.dtype.type(TINY), x.dtype.type(0)
     for i in range(x.shape[0]):
-        x[i] = x[i] if abs(x[i]) > tiny else zero
+        x[i] = zero if abs(x[i]) <= tiny else x[i]

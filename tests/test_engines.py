@@ -241,3 +241,11 @@ def test_long_silence_leaves_no_denormal_numbers() -> None:
         for name in ("v", "current", "e1", "e2", "p1", "p2", "h1", "h2"):
             x = np.abs(getattr(simulation.state, name))
             assert not np.any((x > 0) & (x < np.finfo(np.float32).tiny)), (engine, name)
+
+
+@pytest.mark.parametrize("engine", ["clock", "event"])
+def test_a_number_that_is_none_stays_seen(engine: str, small_task: Task) -> None:
+    simulation = Simulation(Network((10, 8, 2)), small_task, engine)
+    simulation.state.v[simulation.where.start[1]] = np.nan
+    simulation.advance(1000)  # many intervals of the event engine, each of which ends with a search for denormal numbers
+    assert np.isnan(simulation.state.v).sum() == 1
