@@ -93,7 +93,7 @@ def lif(v, current, left, f, n_ref, step, surrogate, times):
 def sums(x, f, e, k, times):
     """Steps of errors and sums, a window at a time."""
     for _ in range(times // WINDOW):
-        for i in range(0, x.shape[1], lanes(x)):
+        for i in range(0, e.shape[1], lanes(x)):
             values, e1, e2 = event.load_eight(x, i), load(e, (0, i)), load(e, (1, i))
             for s in range(WINDOW):
                 e2 = e2 + k[s, event.C] * e1
@@ -106,14 +106,14 @@ def sums(x, f, e, k, times):
 def apply_maps(h1, h2, m, x, p, free, times):
     """Rows brought up to date."""
     for row in range(times):
-        event.apply_map(h1[row], h2[row], m[row], 0, x, 0, x.shape[1], p, p, free)
+        event.apply_map(h1[row], h2[row], m[row], 0, x, 0, h1.shape[1], p, p, free)
 
 
 @kernel
 def enter_spikes(h1, h2, m, x, d, times):
     """Rows of which a presynaptic neuron spikes."""
     for row in range(times):
-        for i in range(0, x.shape[1], lanes(x)):
+        for i in range(0, h1.shape[1], lanes(x)):
             event.enter_spike(h1[row], h2[row], m[row], i, event.load_eight(x, i), d, 0)
 
 
@@ -157,9 +157,9 @@ def main():
     f = zeros((WINDOW, N), SINGLE, 3)
     loops = {  # multiplications and additions, divisions, stores, bytes of memory; time
         "neurons": (5, 1, 4, 0, nanoseconds(lif, *x[1][:2], left, x[1][2], N_REF, LIF_STEP, SURROGATE, 20_000)),
-        "errors and sums": (10, 0, 0, 0, nanoseconds(sums, x[0], f, x[2], k, 20_000)),
-        "bring a row up to date": (11, 0, 3, 24, nanoseconds(apply_maps, *rows, x[1], tiny, row, ROWS)),
-        "enter a spike": (11, 0, 3, 24, nanoseconds(enter_spikes, *rows, x[1], k, ROWS)),
+        "errors and sums": (10, 0, 0, 0, nanoseconds(sums, x[0].ravel(), f, x[2], k, 20_000)),
+        "bring a row up to date": (11, 0, 3, 24, nanoseconds(apply_maps, *rows, x[1].ravel(), tiny, row, ROWS)),
+        "enter a spike": (11, 0, 3, 24, nanoseconds(enter_spikes, *rows, x[1].ravel(), k, ROWS)),
         "update a row": (6, 2, 3, 24, nanoseconds(updates, *rows, x[1][0], METHOD, one, 5000, ROWS)),
     }
     print("| loop | arithmetic | divisions | stores | bytes | ns per element | limit (ns) | share |")

@@ -99,8 +99,8 @@ class Work(NamedTuple):
 
     begin: Array  # (layers,): of each layer's neurons from begin
     end: Array  # to end
-    sums: Array  # (8, neurons): X1, X2, Z1, Z2, E1, E2, Y1, Y2 of the current interval
-    maps: Array  # (TAGS, 8, neurons): U11, U12, U21, U22, E1, E2, Y1, Y2 from the start of an interval to that of the current
+    sums: Array  # (8 neurons,): X1, X2, Z1, Z2, E1, E2, Y1, Y2 of the current interval: see place
+    maps: Array  # (TAGS, 8 neurons): U11, U12, U21, U22, E1, E2, Y1, Y2 from the start of an interval to that of the current
     free: Array  # (TAGS, 6): P11, P21, P22, G11, G21, G22 over the same time
     tag: Array  # (rows of synapses,): the interval whose frame the row is in
     p: Array  # (2, rows of synapses): its p̃ in that frame
@@ -119,8 +119,7 @@ class Work(NamedTuple):
 
 def workspace(where: Layout, dtype: type, spikes: int, errors: int, part: int = 0, parts: int = 1) -> Work:
     """Arrays for one of ``parts`` equal shares of all neurons, and so many spikes and errors at most in a window; all zero."""
-    neurons = staggered(int(where.start[-1]), dtype)
-    rows = int(where.row_start[-1])
+    neurons, rows = int(where.start[-1]), int(where.row_start[-1])
     outputs = int(where.start[-1] - where.start[-2])
     start, units = where.start[:-1], np.diff(where.start) // LANES
     vector = BYTES // np.dtype(dtype).itemsize
@@ -128,8 +127,8 @@ def workspace(where: Layout, dtype: type, spikes: int, errors: int, part: int = 
     return Work(
         begin=start + units * part // parts * LANES,
         end=np.minimum(start + units * (part + 1) // parts * LANES, last),
-        sums=zeros((8, neurons), dtype),
-        maps=zeros((TAGS, 8, neurons), dtype, 1),
+        sums=zeros(8 * neurons, dtype),
+        maps=zeros((TAGS, 8 * neurons), dtype, 1),
         free=zeros((TAGS, 6), dtype),
         tag=np.zeros(rows, np.int64),
         p=zeros((2, rows), dtype),
@@ -142,31 +141,41 @@ def workspace(where: Layout, dtype: type, spikes: int, errors: int, part: int = 
         sign=np.zeros(errors, dtype),
         when=np.zeros(errors, np.int64),
         before=np.zeros(WINDOW + 2, np.int64),
-        arrivals=zeros((WINDOW, neurons), dtype, 2),
+        arrivals=zeros((WINDOW, staggered(neurons, dtype)), dtype, 2),
         squares=zeros(outputs, dtype, 3),
     )
 
 
 @compiled
+def place(x: Array, i: int) -> int:
+    """Where the first of neuron i's eight numbers lies; the others follow ``lanes`` apart: vectors of all eight adjoin."""
+    n = lanes(x)
+    first: int = 8 * (i - i % n) + i % n
+    return first
+
+
+@compiled
 def load_eight(x: Array, i: int) -> Any:
-    """The vectors that begin at column i of eight rows."""
+    """The eight vectors of the neurons from i on, a multiple of ``lanes``."""
+    j, n = 8 * i, lanes(x)
     return (
-        load(x, (0, i)), load(x, (1, i)), load(x, (2, i)), load(x, (3, i)),
-        load(x, (4, i)), load(x, (5, i)), load(x, (6, i)), load(x, (7, i)),
+        load(x, j), load(x, j + n), load(x, j + 2 * n), load(x, j + 3 * n),
+        load(x, j + 4 * n), load(x, j + 5 * n), load(x, j + 6 * n), load(x, j + 7 * n),
     )  # fmt: skip
 
 
 @compiled
 def store_eight(x: Array, i: int, vectors: Any) -> None:
     """Replace them."""
-    store(x, (0, i), vectors[0])
-    store(x, (1, i), vectors[1])
-    store(x, (2, i), vectors[2])
-    store(x, (3, i), vectors[3])
-    store(x, (4, i), vectors[4])
-    store(x, (5, i), vectors[5])
-    store(x, (6, i), vectors[6])
-    store(x, (7, i), vectors[7])
+    j, n = 8 * i, lanes(x)
+    store(x, j, vectors[0])
+    store(x, j + n, vectors[1])
+    store(x, j + 2 * n, vectors[2])
+    store(x, j + 3 * n, vectors[3])
+    store(x, j + 4 * n, vectors[4])
+    store(x, j + 5 * n, vectors[5])
+    store(x, j + 6 * n, vectors[6])
+    store(x, j + 7 * n, vectors[7])
 
 
 @compiled
@@ -283,8 +292,8 @@ def new_frame(work: Any, row: int, now: int) -> None:
     free, tiny, zero = work.free[item(work.tag, row)], work.free.dtype.type(rule.TINY), work.free.dtype.type(0)
     p1, p2 = item(work.p, (0, row)), item(work.p, (1, row))
     p1, p2 = free[0] * p1, free[1] * p1 + free[2] * p2
-    put(work.p, (0, row), p1 if abs(p1) > tiny else zero)
-    put(work.p, (1, row), p2 if abs(p2) > tiny else zero)
+    put(work.p, (0, row), zero if abs(p1) <= tiny else p1)
+    put(work.p, (1, row), zero if abs(p2) <= tiny else p2)
     put(work.tag, row, now)
 
 
@@ -349,11 +358,15 @@ def add_feedback(where: Layout, feedback: Array, layer: int, window: int, work: 
     """Sum what arrives at a hidden layer: for each listed impulse, one step later, a row of its feedback matrix."""
     begin, end, arrivals = work.begin[layer], work.end[layer], work.arrivals
     width, first = where.start[layer + 1] - where.start[layer], where.b_start[layer] - where.start[layer]
-    arrivals[:window, begin:end] = 0
-    for n in range(work.before[window]):
-        s, row = item(work.when, n) + 1, first + item(work.wrong, n) * width
-        for i in range(begin, end, lanes(arrivals)):
-            store(arrivals, (s, i), load(arrivals, (s, i)) + item(work.sign, n) * load(feedback, row + i))
+    for s in range(window):
+        n, stop = item(work.before, s), item(work.before, s + 1)
+        if n == stop:
+            arrivals[s, begin:end] = 0
+        for k in range(n, stop):
+            row = first + item(work.wrong, k) * width
+            for i in range(begin, end, lanes(arrivals)):
+                impulse = item(work.sign, k) * load(feedback, row + i)
+                store(arrivals, (s, i), impulse if k == n else load(arrivals, (s, i)) + impulse)
 
 
 @compiled

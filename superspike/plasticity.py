@@ -31,6 +31,7 @@ from .event import (
     load_eight,
     new_frame,
     next_sums,
+    place,
     store_eight,
 )
 from .filters import Filter
@@ -63,7 +64,7 @@ class Traces(NamedTuple):
     f: Array  # (D + 1, width): the surrogate of step t in row t mod (D + 1), 1/mV
     e: Array  # (width,): today's error
     zeta: Array  # (3, width): ζ, ζ^a and Σ ζ^a of the regulariser
-    sums: Array  # (8, width), maps: (TAGS, 8, width), free: (TAGS, 6), tag: (n_pre,), p: (2, n_pre):
+    sums: Array  # (8 width,), maps: (TAGS, 8 width), free: (TAGS, 6), tag: (n_pre,), p: (2, n_pre):
     maps: Array  # as the event engine's
     free: Array
     tag: Array
@@ -113,7 +114,7 @@ def start_interval(t: Traces, table: Propagators, now: int) -> None:
 def bring_up_to_date(t: Traces, j: int, now: int) -> None:
     """Express row j of the synapses in the frame of interval ``now``."""
     u, free, p1, p2 = t.maps[t.tag[j]], t.free[t.tag[j]], t.p[0, j], t.p[1, j]
-    apply_map(t.h1[j], t.h2[j], t.m[j], 0, u, 0, u.shape[1], p1, p2, free)
+    apply_map(t.h1[j], t.h2[j], t.m[j], 0, u, 0, len(t.e), p1, p2, free)
     new_frame(t, j, now)
 
 
@@ -127,7 +128,7 @@ def enter_spikes(t: Traces, slot: int, d: Array, q: int) -> None:
             bring_up_to_date(t, j, now)
         t.p[0, j] += d[q, 0]
         t.p[1, j] += d[q, 1]
-        for i in range(0, x.shape[1], lanes(x)):
+        for i in range(0, len(t.e), lanes(x)):
             enter_spike(t.h1[j], t.h2[j], t.m[j], i, load_eight(x, i), d, q)
 
 
@@ -136,7 +137,7 @@ def end_interval(t: Traces, table: Propagators) -> None:
     """Chain the interval's sums to the maps."""
     x, g, end = t.sums, t.free, table.end[t.counters[Q]]
     for tag in range(t.counters[NOW] + 1):
-        chain_map(t.maps[tag], x, 0, x.shape[1], g[tag], end)
+        chain_map(t.maps[tag], x, 0, len(t.e), g[tag], end)
         chain_free(g[tag], end)
     flush(t.zeta[0])
     flush(t.zeta[1])
@@ -176,7 +177,7 @@ def advance(t: Traces, table: Propagators, given: Given, error: Array, f: Any, o
         t.e[i] = dtype(error[i])
     if t.n_spikes[arriving] > 0:
         enter_spikes(t, arriving, table.spike, q)
-    for i in range(0, x.shape[1], lanes(x)):
+    for i in range(0, len(t.e), lanes(x)):
         store_eight(x, i, next_sums(load_eight(x, i), load(then, i), load(t.e, i), table.step, q))
     if own.rho > 0:
         own_rate_spikes(t.zeta[0], t.zeta[1], given.post, 0, n_post, own.exponent)
@@ -218,16 +219,17 @@ def end_block(
 @kernel
 def eligibilities(t: Traces, table: Propagators, j0: int, i0: int, found: Array) -> None:
     """Write the traces λ of the synapses from (j0, i0) on into ``found`` (rows, columns); nothing else changes."""
-    end, x = table.end[t.counters[Q]], t.sums
+    end, x, n = table.end[t.counters[Q]], t.sums, lanes(t.sums)
     for row in range(found.shape[0]):
         j = j0 + row
         u, free, p1, p2 = t.maps[t.tag[j]], t.free[t.tag[j]], t.p[0, j], t.p[1, j]
         q1, q2 = free[0] * p1, free[1] * p1 + free[2] * p2  # at the start of this interval
         for column in range(found.shape[1]):
             i = i0 + column
-            h2 = free[4] * t.h1[j, i] + free[5] * t.h2[j, i] + u[2, i] * p1 + u[3, i] * p2
-            h1 = free[3] * t.h1[j, i] + u[0, i] * p1 + u[1, i] * p2
-            found[row, column] = end[4] * h1 + end[5] * (h2 + x[2, i] * q1 + x[3, i] * q2)  # and now
+            k = place(u, i)
+            h2 = free[4] * t.h1[j, i] + free[5] * t.h2[j, i] + u[k + 2 * n] * p1 + u[k + 3 * n] * p2
+            h1 = free[3] * t.h1[j, i] + u[k] * p1 + u[k + n] * p2
+            found[row, column] = end[4] * h1 + end[5] * (h2 + x[k + 2 * n] * q1 + x[k + 3 * n] * q2)  # and now
 
 
 def count(address: str, value: Any) -> int:
@@ -377,8 +379,8 @@ class SuperSpike(Stateful):
             f=zeros((delay + 1, width), dtype),
             e=zeros(width, dtype),
             zeta=zeros((3, width), dtype),
-            sums=zeros((8, width), dtype),
-            maps=zeros((TAGS, 8, width), dtype),
+            sums=zeros(8 * width, dtype),
+            maps=zeros((TAGS, 8 * width), dtype),
             **{name: zeros((self.n_pre, width), dtype) for name in ("h1", "h2", "m", "scale")},
         )
         self._given = Given(np.zeros(self.n_pre, np.int64), np.zeros(self.n_post, np.int64), np.zeros(self.n_post))
