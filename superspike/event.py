@@ -38,9 +38,9 @@ import numpy as np
 from . import loss, neuron, rule, surrogate
 from . import state as shared
 from ._jit import choose_by_type, compiled, inlined, kernel
-from ._vectors import BYTES, WIDE, add, item, lanes, load, put, store
+from ._vectors import WIDE, add, item, lanes, load, put, store
 from .filters import Filter
-from .state import LANES, WINDOW, Array, Constants, Layout, Log, State, staggered, zeros
+from .state import LANES, WINDOW, Array, Constants, Layout, Log, State, padded, staggered, zeros
 
 choose_by_type(surrogate.derivative)
 choose_by_type(loss.impulses)
@@ -121,13 +121,12 @@ def workspace(where: Layout, dtype: type, spikes: int, errors: int, part: int = 
     """Arrays for one of ``parts`` equal shares of all neurons, and so many spikes and errors at most in a window; all zero."""
     neurons, rows = int(where.start[-1]), int(where.row_start[-1])
     outputs = int(where.start[-1] - where.start[-2])
-    start, units = where.start[:-1], np.diff(where.start) // LANES
-    vector = BYTES // np.dtype(dtype).itemsize
-    last = start + -(-(where.stop - start) // vector) * vector  # no vector is all padding
+    start, units, sums = where.start[:-1], np.diff(where.start) // LANES, zeros(8 * neurons, dtype)
+    last = start + [padded(n, lanes(sums)) for n in where.stop - start]  # no vector is all padding
     return Work(
         begin=start + units * part // parts * LANES,
         end=np.minimum(start + units * (part + 1) // parts * LANES, last),
-        sums=zeros(8 * neurons, dtype),
+        sums=sums,
         maps=zeros((TAGS, 8 * neurons), dtype, 1),
         free=zeros((TAGS, 6), dtype),
         tag=np.zeros(rows, np.int64),

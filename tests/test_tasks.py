@@ -24,10 +24,8 @@ def test_a_window_holds_the_pattern_repeated(start: int, steps: int) -> None:
         for step in range(start, start + steps)
         for unit in sorted(task.inputs.ids[np.floor(task.inputs.times_ms * 10 + 1e-6).astype(int) == step % 500].tolist())
     ]
-    assert (
-        list(zip(np.repeat(np.arange(start, start + steps), np.diff(ends, prepend=0)).tolist(), ids.tolist(), strict=True))
-        == wanted
-    )
+    at = np.repeat(np.arange(start, start + steps), np.diff(ends, prepend=0))
+    assert list(zip(at.tolist(), ids.tolist(), strict=True)) == wanted
 
 
 def test_the_period_is_the_end_rounded_up_to_10_ms() -> None:
