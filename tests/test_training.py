@@ -28,18 +28,21 @@ def five_spikes() -> ss.Task:
     return ss.tasks.regular(n_inputs=100, input_rate=5.0, seed=1)
 
 
-def all_hit(task: ss.Task, learning_rate: float) -> int:
-    """Of how many of seven seeds the cost falls below a tenth in 250 s, and each target spike of ten periods, no other, is hit."""
-    hit = 0
+def seven_seeds(task: ss.Task, learning_rate: float) -> tuple[list[float], int]:
+    """After 250 s, the costs of seven seeds' neurons relative to the first; and how many hit ten periods' targets, and only these."""
+    costs, all_hit = [], 0
     for seed in range(1, 8):
         net = ss.Network([100, 1], optimizer=ss.RMaxProp(learning_rate), seed=seed)
         run = ss.train(net, task, duration_ms=250_000, learning_rate_drop_ms=150_000)
-        hit += run.cost < 0.1 * run.cost_initial and ss.evaluate(net, task).matches == (50, 0, 0)
-    return hit
+        costs.append(run.cost / run.cost_initial)
+        all_hit += ss.evaluate(net, task).matches == (50, 0, 0)
+    return costs, all_hit
 
 
 def test_one_neuron_learns_five_spikes_in_250_s() -> None:
-    assert all_hit(five_spikes(), 1.0) >= 4  # of 40 seeds 35 do; which, is a matter of rounding
+    costs, all_hit = seven_seeds(five_spikes(), 1.0)
+    assert max(costs) < 0.1
+    assert all_hit >= 4  # of 40 seeds 35 do; which, is a matter of rounding
 
 
 @pytest.mark.parametrize("feedback", ["symmetric", "random", "uniform"])
@@ -325,4 +328,4 @@ def test_one_neuron_hits_the_five_spikes_of_the_poisson_benchmark() -> None:
     task = ss.tasks.files(
         str(SHARED / "poisson" / "input.ras"), str(SHARED / "poisson" / "target.ras"), n_inputs=100, n_outputs=1
     )
-    assert all_hit(task, 3.0) >= 4  # of 40 seeds 35 do
+    assert seven_seeds(task, 3.0)[1] >= 4  # of 40 seeds 35 do
