@@ -90,16 +90,18 @@ def lif(v, current, left, f, n_ref, step, surrogate, times):
 
 
 @kernel
-def sums(x, f, e, k, times):
+def sums(x, f, arrivals, e, k, r, times):
     """Steps of errors and sums, a window at a time."""
     for _ in range(times // WINDOW):
         for i in range(0, e.shape[1], lanes(x)):
-            values, e1, e2 = event.load_eight(x, i), load(e, (0, i)), load(e, (1, i))
+            values, e1, g = event.load_eight(x, i), load(e, (0, i)), load(e, (1, i))
             for s in range(WINDOW):
-                e2 = e2 + k[s, event.C] * e1
-                values = event.next_sums(values, load(f, (s, i)), e2, k, s)
+                e1, g = event.next_error(e1, g, r)
+                e1 = e1 + load(arrivals, (s, i))
+                values = event.next_sums(values, load(f, (s, i)), g, k, s)
             event.store_eight(x, i, values)
-            store(e, (1, i), e2)
+            store(e, (0, i), e1)
+            store(e, (1, i), g)
 
 
 @kernel
@@ -153,11 +155,11 @@ def main():
         f"{1 / byte:.1f} bytes of memory\n"
     )
 
-    left, k, row = zeros(N, np.int32), np.full((WINDOW, 8), 1e-3, SINGLE), np.full(6, 1e-3, SINGLE)
-    f = zeros((WINDOW, N), SINGLE, 3)
+    left, k, row = zeros(N, np.int32), np.full((WINDOW, 7), 1e-3, SINGLE), np.full(6, 1e-3, SINGLE)
+    f, arrivals = zeros((WINDOW, N), SINGLE, 3), zeros((WINDOW, N), SINGLE, 4)
     loops = {  # multiplications and additions, divisions, stores, bytes of memory; time
         "neurons": (5, 1, 4, 0, nanoseconds(lif, *x[1][:2], left, x[1][2], N_REF, LIF_STEP, SURROGATE, 20_000)),
-        "errors and sums": (10, 0, 0, 0, nanoseconds(sums, x[0].ravel(), f, x[2], k, 20_000)),
+        "errors and sums": (10, 0, 0, 0, nanoseconds(sums, x[0].ravel(), f, arrivals, x[2], k, row, 20_000)),
         "bring a row up to date": (11, 0, 3, 24, nanoseconds(apply_maps, *rows, x[1].ravel(), tiny, row, ROWS)),
         "enter a spike": (11, 0, 3, 24, nanoseconds(enter_spikes, *rows, x[1].ravel(), k, ROWS)),
         "update a row": (6, 2, 3, 24, nanoseconds(updates, *rows, x[1][0], METHOD, one, 5000, ROWS)),

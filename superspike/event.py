@@ -6,8 +6,8 @@ p(q) = P(q) p̃ and of the eligibility trace as h(q) = G(q) h̃. Then p̃ is con
 
     h1 = G11 (A1 + X1 p̃1 + X2 p̃2)                  X1 += f P21 / G11       X2 += f P22 / G11
     h2 = G22 (A2 + σ A1 + Z1 p̃1 + Z2 p̃2)           Z1 += δσ X1             Z2 += δσ X2            σ = G21 / G22
-    m  = M + E1 A1 + E2 A2 + Y1 p̃1 + Y2 p̃2         E1 += e σ G22           E2 += e G22
-                                                    Y1 += e G22 Z1          Y2 += e G22 Z2
+    m  = M + E1 A1 + E2 A2 + Y1 p̃1 + Y2 p̃2         E1 += g σ               E2 += g                g = e G22
+                                                    Y1 += g Z1              Y2 += g Z2
 
 (δσ is σ's change in this step, to whose end σ and G22 on the right belong)
 
@@ -16,10 +16,10 @@ p̃ then jumps by d = P⁻¹(1, 0), and A and M by what keeps h and m continuous
 
     A1 −= X1 d1 + X2 d2      A2 −= Z1 d1 + Z2 d2 + σ δA1      M −= E1 δA1 + E2 δA2 + Y1 d1 + Y2 d2
 
-The error filter is treated alike: with its free decays B1 and B2, e1 = B1 ẽ1 and e2 = B2 ẽ2, of which an impulse enters
-ẽ1 as 1 / B1, and ẽ2 gains c ẽ1 B1 / B2 per step (B's at the step's end); e = B2 ẽ2 above.
+The errors are kept as the sums need them: g = G22 e2, and with it G22 e1 times such a number that g' = r2 g + e1 and
+e1' = r1 e1 + impulses, without further coefficients.
 
-1/G, 1/B and d grow as e^(q dt/τ_rise), so rounding bounds the interval's length. At its end the sums become a linear map from
+1/G and d grow as e^(q dt/τ_rise), so rounding bounds the interval's length. At its end the sums become a linear map from
 (A, M, p̃) to (h, m, p), eight numbers per neuron again, and start anew. The synapses are **not** touched: maps are chained
 forward in time, where nothing grows, and each row of synapses keeps the interval in which it was last touched (its
 ``tag``). When its neuron spikes next, or when the call ends, one application of the map since then brings it up to date; not
@@ -52,12 +52,13 @@ own_rate_step, own_rate_spikes = inlined(rule.own_rate_step), inlined(rule.own_r
 class Propagators(NamedTuple):
     """The free motion, step by step in an interval: row q of ``step`` holds the coefficients of its step q."""
 
-    step: Array  # (q, 8): P21 / G11, P22 / G11 at q; δσ; σ, G22 B2 at q + 1; what ẽ1 adds to ẽ2; an impulse in ẽ1; B2² at q + 1
+    step: Array  # (q, 7): P21 / G11, P22 / G11 at q; δσ; σ, G22, an impulse in the kept e1, (e2 / g)² at q + 1
     spike: Array  # (q, 3): d = P⁻¹(1, 0), σ
-    end: Array  # (q + 1, 8): P11, P21, P22, G11, G21, G22, B1, B2
+    end: Array  # (q + 1, 8): P11, P21, P22, G11, G21, G22; what makes e1 of the kept one, and e2 of g
+    error: Array  # (2,): r1, r2
 
 
-C, IMPULSE, SQUARE = 5, 6, 7  # the last of a step's coefficients
+GAIN, IMPULSE, SQUARE = 4, 5, 6  # the last of a step's coefficients
 
 
 @functools.cache
@@ -77,16 +78,16 @@ def propagators(pre: Filter, trace: Filter, error: Filter, impulse: float, inter
     p, g = free(pre), free(trace)
     (p11, p21, p22), (g11, g21, g22) = p.T, g.T
     sigma = g21 / g22
-    b1, b2 = (np.power(a, np.arange(interval + 1)) for a in error[:2])
-    step = (
-        (p21 / g11)[:-1], (p22 / g11)[:-1], np.diff(sigma), sigma[1:], (g22 * b2)[1:],
-        error.c * b1[1:] / b2[1:], impulse / b1[1:], b2[1:] ** 2,
-    )  # fmt: skip
+    rates: Array = (np.array(error[:2]) * trace.a2).astype(dtype)  # what rounding does to them, the scales undo
+    kept1, kept2 = (rates.astype(float)[:, None] / np.array(error[:2])[:, None]) ** np.arange(interval + 1)
+    kept1 *= error.c * error.a1 * trace.a2  # what e1 adds to g in the next step
+    step = (p21 / g11)[:-1], (p22 / g11)[:-1], np.diff(sigma), sigma[1:], g22[1:], impulse * kept1[1:], kept2[1:] ** -2
     spike = 1 / p11, -p21 / (p11 * p22), sigma
     return Propagators(
         step=np.stack(step, axis=1).astype(dtype),
         spike=np.stack(spike, axis=1)[:-1].astype(dtype),
-        end=np.column_stack([p, g, b1, b2]).astype(dtype),
+        end=np.column_stack([p, g, 1 / kept1, 1 / kept2]).astype(dtype),
+        error=rates,
     )
 
 
@@ -178,14 +179,13 @@ def store_eight(x: Array, i: int, vectors: Any) -> None:
 
 
 @compiled
-def next_sums(sums: Any, f: Any, e: Any, k: Array, q: int) -> Any:
+def next_sums(sums: Any, f: Any, g: Any, k: Array, q: int) -> Any:
     """The sums after one more step, whose coefficients are row q of ``k``."""
     x1, x2, z1, z2, e1, e2, y1, y2 = sums
     x1 = x1 + item(k, (q, 0)) * f
     x2 = x2 + item(k, (q, 1)) * f
     z1 = z1 + item(k, (q, 2)) * x1
     z2 = z2 + item(k, (q, 2)) * x2
-    g = item(k, (q, 4)) * e
     return x1, x2, z1, z2, e1 + item(k, (q, 3)) * g, e2 + g, y1 + g * z1, y2 + g * z2
 
 
@@ -345,15 +345,24 @@ def list_errors(log: Log, u: int, window: int, work: Work) -> None:
 
 
 @compiled
-def add_errors(where: Layout, work: Work, window: int, amount: float) -> None:
-    """Add ``amount`` times the listed impulses to what arrives at the outputs."""
+def add_errors(where: Layout, work: Work, window: int, step: Array, q: int) -> None:
+    """Add the listed impulses to what arrives at the outputs in a window from step q of the interval on."""
     first = where.start[-2]
     for n in range(work.before[1], work.before[window + 1]):
-        add(work.arrivals, (item(work.when, n), first + item(work.wrong, n)), amount * item(work.sign, n))
+        s = item(work.when, n)
+        add(work.arrivals, (s, first + item(work.wrong, n)), item(work.sign, n) * item(step, (q + s, IMPULSE)))
 
 
 @compiled
-def add_feedback(where: Layout, feedback: Array, layer: int, window: int, work: Work) -> None:
+def remove_errors(where: Layout, work: Work, window: int) -> None:
+    """Nothing arrives at the outputs any more."""
+    first = where.start[-2]
+    for n in range(work.before[1], work.before[window + 1]):
+        put(work.arrivals, (item(work.when, n), first + item(work.wrong, n)), 0)
+
+
+@compiled
+def add_feedback(where: Layout, feedback: Array, layer: int, window: int, step: Array, q: int, work: Work) -> None:
     """Sum what arrives at a hidden layer: for each listed impulse, one step later, a row of its feedback matrix."""
     begin, end, arrivals = work.begin[layer], work.end[layer], work.arrivals
     width, first = where.start[layer + 1] - where.start[layer], where.b_start[layer] - where.start[layer]
@@ -363,29 +372,30 @@ def add_feedback(where: Layout, feedback: Array, layer: int, window: int, work: 
             arrivals[s, begin:end] = 0
         for k in range(n, stop):
             row = first + item(work.wrong, k) * width
+            factor = item(work.sign, k) * item(step, (q + s, IMPULSE))
             for i in range(begin, end, lanes(arrivals)):
-                impulse = item(work.sign, k) * load(feedback, row + i)
+                impulse = factor * load(feedback, row + i)
                 store(arrivals, (s, i), impulse if k == n else load(arrivals, (s, i)) + impulse)
 
 
 @compiled
-def output_error(e1: Any, e2: Any, squares: Any, arrivals: Any, step: Array, q: int) -> Any:
-    """An output's error and its Σ e² after step q of the interval, in which impulses arrive."""
-    e2 = e2 + item(step, (q, C)) * e1
-    squares = squares + item(step, (q, SQUARE)) * (e2 * e2)
-    return e1 + item(step, (q, IMPULSE)) * arrivals, e2, squares
+def next_error(e1: Any, g: Any, r: Array) -> Any:
+    """The error as it is kept, one step later, before what arrives."""
+    return item(r, 0) * e1, item(r, 1) * g + e1
 
 
 @compiled
-def errors(where: Layout, state: State, work: Work, window: int, step: Array, q: int) -> None:
+def errors(where: Layout, state: State, work: Work, window: int, table: Propagators, q: int) -> None:
     """Take the outputs' errors through a window, where no synapse of theirs learns."""
     first, begin, end = where.start[-2], work.begin[-1], work.end[-1]
     for i in range(begin, end, lanes(state.e1)):
-        e1, e2, squares = load(state.e1, i), load(state.e2, i), load(work.squares, i - first)
+        e1, g, squares = load(state.e1, i), load(state.e2, i), load(work.squares, i - first)
         for s in range(window):
-            e1, e2, squares = output_error(e1, e2, squares, load(work.arrivals, (s, i)), step, q + s)
+            e1, g = next_error(e1, g, table.error)
+            e1 = e1 + load(work.arrivals, (s, i))
+            squares = squares + item(table.step, (q + s, SQUARE)) * (g * g)
         store(state.e1, i, e1)
-        store(state.e2, i, e2)
+        store(state.e2, i, g)
         store(work.squares, i - first, squares)
 
 
@@ -402,22 +412,21 @@ def own_rates(where: Layout, c: Constants, state: State, log: Log, layer: int, u
 
 @compiled
 def next_step(
-    where: Layout, sums: Any, e1: Any, e2: Any, squares: Any, f: Array, feedback: Array, layer: int, output: bool,
-    i: int, p: int, s: int, step: Array, q: int, work: Work,
+    where: Layout, sums: Any, e1: Any, g: Any, squares: Any, f: Array, feedback: Array, layer: int, output: bool,
+    i: int, p: int, s: int, table: Propagators, q: int, work: Work,
 ) -> Any:  # fmt: skip
     """Sums, errors and squares of a vector of neurons from i on after step s of a window, whose surrogates are in row p of f."""
-    if output:
-        e1, e2, squares = output_error(e1, e2, squares, load(work.arrivals, (s, i)), step, q + s)
+    e1, g = next_error(e1, g, table.error)
+    if WIDE and not output:
+        width, first = where.start[layer + 1] - where.start[layer], where.b_start[layer] - where.start[layer]
+        for n in range(item(work.before, s), item(work.before, s + 1)):
+            impulse = item(work.sign, n) * item(table.step, (q + s, IMPULSE))
+            e1 = e1 + impulse * load(feedback, first + item(work.wrong, n) * width + i)
     else:
-        e2 = e2 + item(step, (q + s, C)) * e1
-        impulse = item(step, (q + s, IMPULSE))
-        if WIDE:
-            width, first = where.start[layer + 1] - where.start[layer], where.b_start[layer] - where.start[layer]
-            for n in range(item(work.before, s), item(work.before, s + 1)):
-                e1 = e1 + impulse * item(work.sign, n) * load(feedback, first + item(work.wrong, n) * width + i)
-        else:
-            e1 = e1 + impulse * load(work.arrivals, (s, i))
-    return next_sums(sums, load(f, (p, i)), e2, step, q + s), e1, e2, squares
+        e1 = e1 + load(work.arrivals, (s, i))
+    if output:
+        squares = squares + item(table.step, (q + s, SQUARE)) * (g * g)
+    return next_sums(sums, load(f, (p, i)), g, table.step, q + s), e1, g, squares
 
 
 @compiled
@@ -428,21 +437,21 @@ def vectors(
     """Take errors, sums and synapses of one layer through steps: a vector of neurons stays in registers meanwhile."""
     f, r, start = state.f, len(state.f) - 1, where.start[layer]
     for i in range(work.begin[layer], work.end[layer], lanes(f)):
-        sums, e1, e2 = load_eight(work.sums, i), load(state.e1, i), load(state.e2, i)
+        sums, e1, g = load_eight(work.sums, i), load(state.e1, i), load(state.e2, i)
         squares = load(work.squares, i - start if output else 0)
         now = begin
         for n in range(spikes + 1):
             stop = item(work.at, n) if n < spikes else end
             for s in range(now, stop):
-                sums, e1, e2, squares = next_step(
-                    where, sums, e1, e2, squares, f, feedback, layer, output, i, (t + s) & r, s, table.step, q, work
+                sums, e1, g, squares = next_step(
+                    where, sums, e1, g, squares, f, feedback, layer, output, i, (t + s) & r, s, table, q, work
                 )
             now = stop
             if n < spikes:
                 enter_spike(state.h1, state.h2, state.m, item(work.due, n) + i, sums, table.spike, q + now)
         store_eight(work.sums, i, sums)
         store(state.e1, i, e1)
-        store(state.e2, i, e2)
+        store(state.e2, i, g)
         if output:
             store(work.squares, i - start, squares)
 
@@ -492,12 +501,19 @@ def end_interval(where: Layout, state: State, plastic: Array, end: Array, work: 
 
 
 @compiled
-def end_errors(where: Layout, state: State, work: Work, layer: int, b1: float, b2: float) -> None:
-    """Bring one layer's errors up to date at the end of an interval with these free decays."""
+def begin_errors(where: Layout, state: State, work: Work, layer: int, first: Array) -> None:
+    """Put one layer's errors into the form in which an interval keeps them, where g is e2 at first."""
+    for i in range(work.begin[layer], work.end[layer]):
+        state.e1[i] /= first[6]
+
+
+@compiled
+def end_errors(where: Layout, state: State, work: Work, layer: int, last: Array) -> None:
+    """Put them back into the clock engine's form at the end of an interval."""
     begin, end = work.begin[layer], work.end[layer]
     for i in range(begin, end):
-        state.e1[i] *= b1
-        state.e2[i] *= b2
+        state.e1[i] *= last[6]
+        state.e2[i] *= last[7]
     flush(state.e1[begin:end])
     flush(state.e2[begin:end])
     if layer == len(where.start) - 2:
@@ -563,18 +579,21 @@ def advance(
             if now == 0:
                 start_maps(where, state, work)
             begin_map(work.maps, work.free, now, table.end[0])
+            for layer in range(1, out + 1):
+                if learns(where, plastic, layer) or layer == out:
+                    begin_errors(where, state, work, layer, table.end[0])
         window = min(WINDOW, c.n_ref + 1, interval - q, history + steps - u)
         arrived = u - c.delay
         for layer in range(1, out + 1):
             neurons(where, c, state, log, layer, t + u - history, u, window)
         list_errors(log, arrived, window, work)
-        add_errors(where, work, window, 1.0)
+        add_errors(where, work, window, table.step, q)
         for layer in range(1, out + 1):
             if learns(where, plastic, layer):
                 if layer < out and c.rho > 0:
                     own_rates(where, c, state, log, layer, u, window)
                 if layer < out and not WIDE:
-                    add_feedback(where, feedback, layer, window, work)
+                    add_feedback(where, feedback, layer, window, table.step, q, work)
                 s = 0
                 while s < window:
                     stop, spikes, old = take_spikes(
@@ -583,8 +602,8 @@ def advance(
                     synapses(where, state, feedback, layer, t + u - history, s, stop, spikes, old, table, q, work)
                     s = stop
             elif layer == out:
-                errors(where, state, work, window, table.step, q)
-        add_errors(where, work, window, -1.0)
+                errors(where, state, work, window, table, q)
+        remove_errors(where, work, window)
         for layer in range(out):
             pre_spikes(where, state, log, layer, arrived - c.delay, window, table.spike, q)
         u += window
@@ -593,7 +612,7 @@ def advance(
             end_interval(where, state, plastic, table.end[q], work, now)
             for layer in range(1, out + 1):
                 if learns(where, plastic, layer) or layer == out:
-                    end_errors(where, state, work, layer, table.end[q, 6], table.end[q, 7])
+                    end_errors(where, state, work, layer, table.end[q])
             q = 0
             if now == TAGS - 1 or u == history + steps:
                 end_maps(where, state, plastic, work)

@@ -19,8 +19,9 @@ from numpy.typing import ArrayLike, NDArray
 from . import event, rule, surrogate, update
 from ._jit import bound, choose_by_type, compiled, inlined, kernel
 from ._parameters import Param, ParameterError, cast, fields
-from ._vectors import lanes, load
+from ._vectors import item, lanes, load
 from .event import (
+    GAIN,
     TAGS,
     Propagators,
     apply_map,
@@ -46,7 +47,7 @@ from .surrogate import SURROGATES
 Array = NDArray[Any]
 
 RULE, SCHEME, NEURON = Rule(), Scheme(), LIF()  # the defaults
-GIVEN = Filter(1.0, 1.0, 0.0)  # of the error: the caller filters it
+GIVEN = Filter(1.0, 1.0, 1.0)  # of the error: the caller filters it
 
 choose_by_type(surrogate.derivative)
 derivative, update_row, flush = surrogate.derivative, update.update_row, inlined(rule.flush)
@@ -178,7 +179,7 @@ def advance(t: Traces, table: Propagators, given: Given, error: Array, f: Any, o
     if t.n_spikes[arriving] > 0:
         enter_spikes(t, arriving, table.spike, q)
     for i in range(0, len(t.e), lanes(x)):
-        store_eight(x, i, next_sums(load_eight(x, i), load(then, i), load(t.e, i), table.step, q))
+        store_eight(x, i, next_sums(load_eight(x, i), load(then, i), item(table.step, (q, GAIN)) * load(t.e, i), table.step, q))
     if own.rho > 0:
         own_rate_spikes(t.zeta[0], t.zeta[1], given.post, 0, n_post, own.exponent)
         own_rate_step(t.zeta[0], t.zeta[1], t.zeta[2], own.decay, own.decay_a)
