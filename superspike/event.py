@@ -385,15 +385,20 @@ def next_error(e1: Any, g: Any, r: Array) -> Any:
 
 
 @compiled
+def output_error(e1: Any, g: Any, squares: Any, arrivals: Any, table: Propagators, q: int) -> Any:
+    """An output's error as it is kept and its Σ e² after step q of the interval, in which impulses arrive."""
+    e1, g = next_error(e1, g, table.error)
+    return e1 + arrivals, g, squares + item(table.step, (q, SQUARE)) * (g * g)
+
+
+@compiled
 def errors(where: Layout, state: State, work: Work, window: int, table: Propagators, q: int) -> None:
     """Take the outputs' errors through a window, where no synapse of theirs learns."""
     first, begin, end = where.start[-2], work.begin[-1], work.end[-1]
     for i in range(begin, end, lanes(state.e1)):
         e1, g, squares = load(state.e1, i), load(state.e2, i), load(work.squares, i - first)
         for s in range(window):
-            e1, g = next_error(e1, g, table.error)
-            e1 = e1 + load(work.arrivals, (s, i))
-            squares = squares + item(table.step, (q + s, SQUARE)) * (g * g)
+            e1, g, squares = output_error(e1, g, squares, load(work.arrivals, (s, i)), table, q + s)
         store(state.e1, i, e1)
         store(state.e2, i, g)
         store(work.squares, i - first, squares)
@@ -416,16 +421,17 @@ def next_step(
     i: int, p: int, s: int, table: Propagators, q: int, work: Work,
 ) -> Any:  # fmt: skip
     """Sums, errors and squares of a vector of neurons from i on after step s of a window, whose surrogates are in row p of f."""
-    e1, g = next_error(e1, g, table.error)
-    if WIDE and not output:
-        width, first = where.start[layer + 1] - where.start[layer], where.b_start[layer] - where.start[layer]
-        for n in range(item(work.before, s), item(work.before, s + 1)):
-            impulse = item(work.sign, n) * item(table.step, (q + s, IMPULSE))
-            e1 = e1 + impulse * load(feedback, first + item(work.wrong, n) * width + i)
-    else:
-        e1 = e1 + load(work.arrivals, (s, i))
     if output:
-        squares = squares + item(table.step, (q + s, SQUARE)) * (g * g)
+        e1, g, squares = output_error(e1, g, squares, load(work.arrivals, (s, i)), table, q + s)
+    else:
+        e1, g = next_error(e1, g, table.error)
+        if WIDE:
+            width, first = where.start[layer + 1] - where.start[layer], where.b_start[layer] - where.start[layer]
+            for n in range(item(work.before, s), item(work.before, s + 1)):
+                impulse = item(work.sign, n) * item(table.step, (q + s, IMPULSE))
+                e1 = e1 + impulse * load(feedback, first + item(work.wrong, n) * width + i)
+        else:
+            e1 = e1 + load(work.arrivals, (s, i))
     return next_sums(sums, load(f, (p, i)), g, table.step, q + s), e1, g, squares
 
 
