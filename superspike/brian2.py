@@ -11,31 +11,51 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from brian2 import NetworkOperation, Synapses, have_same_dimensions, ms, mV
+from brian2 import NetworkOperation, Synapses, get_dimensions, have_same_dimensions, ms, mV, volt
+from brian2.core.variables import ArrayVariable
 from brian2.groups.subgroup import Subgroup
 from numpy.typing import NDArray
 
-from ._parameters import ParameterError
+from ._parameters import Param, ParameterError
 from .plasticity import RULE, SCHEME, SuperSpike
 from .third_factor import Feedback, VanRossumError
 
 Array = NDArray[Any]
 
+CLOCKS = 1e-12  # of a time step: clocks this close keep step, as Brian2 takes them, for 10⁸ steps
+
 
 def in_unit(name: str, value: Any, unit: Any) -> float:
     """A Brian2 quantity as a number of ``unit``."""
-    if not have_same_dimensions(value, unit):
-        raise ParameterError(f"SuperSpikeSynapses.{name}: must be a quantity in {unit.dim}, e.g. {unit!r}, got {value!r}")
-    return float(value / unit)
+    try:
+        if have_same_dimensions(value, unit):
+            return float(value / unit)
+    except TypeError:
+        pass  # no number, or more than one
+    raise ParameterError(
+        f"SuperSpikeSynapses.{name}: must be a quantity in {get_dimensions(unit)}, e.g. {unit!r}, got {value!r}"
+    )
+
+
+def is_array(variables: Any, name: str, unit: Any) -> bool:
+    """Whether a group has a variable ``name`` in the dimensions of ``unit``, with a value of its own for each member."""
+    variable = variables.get(name)
+    return isinstance(variable, ArrayVariable) and not variable.scalar and have_same_dimensions(variable.dim, unit)
 
 
 class Spiking:
     """A group's spikes and voltages in this time step, as plain arrays."""
 
-    def __init__(self, group: Any) -> None:
+    def __init__(self, role: str, group: Any) -> None:
         self.start, self.n = (group.start if isinstance(group, Subgroup) else 0), len(group)
         self.whole = group.source if isinstance(group, Subgroup) else group
         self.all = self.n == len(self.whole)
+        if "_spikespace" not in self.whole.variables:
+            raise ParameterError(f"SuperSpikeSynapses.{role}: must spike, got {group.name}; a NeuronGroup needs a threshold")
+
+    def same(self, other: Spiking) -> bool:
+        """Whether these are the same neurons."""
+        return (self.whole.id, self.start, self.n) == (other.whole.id, other.start, other.n)
 
     def spikes(self) -> Array:
         """Ids of those that spike."""
@@ -56,6 +76,10 @@ class SuperSpikeSynapses(Synapses):  # type: ignore[misc]
 
     An output layer has ``targets``, spike trains to be learned; a hidden layer has ``feedback`` from the synapses ``above``
     it. Neurons need a voltage; everything else about them is the script's. Each pair of neurons has one synapse or none.
+    ``targets`` and ``above`` must be in the network as well, and all groups have the same, lasting time step.
+
+    ``store`` and ``restore`` continue exactly, also in a new process. Between runs a script may connect further synapses and
+    change weights: symmetric feedback follows these when the network is run, and all others at the end of a block.
 
     Parameters
     ----------
@@ -74,8 +98,8 @@ class SuperSpikeSynapses(Synapses):  # type: ignore[misc]
 
     Attributes
     ----------
-    rate : multiplies the changes of the weights; 0 switches learning off
-    rule : the :class:`~superspike.SuperSpike`, for its eligibility traces; from the first run on
+    rate : multiplies the changes of the weights; 0 switches learning off; ``restore`` takes it back as well
+    rule : the :class:`~superspike.SuperSpike`, for its eligibility traces; None until the network is run, first or restored
 
     Raises
     ------
@@ -115,10 +139,13 @@ class SuperSpikeSynapses(Synapses):  # type: ignore[misc]
             )
         if targets is not None and len(targets) != len(target):
             raise ParameterError(f"SuperSpikeSynapses.targets: must be {len(target)} spike trains, got {len(targets)}")
-        if above is not None and len(above.source) != len(target):
+        self._pre, self._post = Spiking("source", source), Spiking("target", target)
+        self._wanted = None if targets is None else Spiking("targets", targets)
+        if above is not None and (len(above.source) != len(target) or not above._pre.same(self._post)):
             raise ParameterError(
                 f"SuperSpikeSynapses.above: must lead from the {len(target)} target neurons upwards, got from {len(above.source)}"
             )
+        Param("", "", gt=0).check("SuperSpikeSynapses.unit", unit)
         self._filters: dict[str, Any] = {
             "tau_rise_ms": in_unit("tau_rise", tau_rise, ms),
             "tau_decay_ms": in_unit("tau_decay", tau_decay, ms),
@@ -135,92 +162,150 @@ class SuperSpikeSynapses(Synapses):  # type: ignore[misc]
             "optimizer": optimizer,
         }
         self.rate: float = 1.0
-        self.rule: Any = None  # a SuperSpike, made when the network is first run
-        self._targets, self._feedback, self._above, self._seed = targets, feedback, above, seed
+        self.rule: Any = None  # a SuperSpike, made when the network is run
+        self._error: Any = None  # and what drives it
+        self._saved: Any = None  # the states from which these two will continue
+        self._left: Any = None  # the weights at the end of the last run, in base units
+        self._feedback, self._above, self._seed = feedback, above, seed
         self._voltage, self._unit = voltage, float(unit)
+        self._groups: dict[str, Any] = {"source": self._pre.whole, "target": self._post.whole}
+        self._groups |= {"above": above} if self._wanted is None else {"targets": self._wanted.whole}
         self._layers: list[Any] = [self] if above is None else [self, *above._layers]  # up to the outputs
-        self._pre, self._post = Spiking(source), Spiking(target)
         self._dense = np.zeros((self._pre.n, self._post.n))  # the weights in ``unit``
-        self._error: Any = None
+        self._present = np.zeros(self._dense.shape, np.bool_)  # where there is a synapse
+        self._where: Any = None  # the synapses' ids, pre and post
+        self._dt_ms = 0.0
         super().__init__(source, target, model=model, on_pre=on_pre, delay=delay, **options)  # afterwards, attributes are fixed
-        if "w" not in self.variables or not have_same_dimensions(self.variables["w"].dim, unit):
+        if not is_array(self.variables, "w", unit):
             raise ParameterError(
-                f"SuperSpikeSynapses.model: must have a weight w in the dimensions of unit, {unit.dim}, got {model!r}"
+                f"SuperSpikeSynapses.model: must have a weight w in the dimensions of unit, {get_dimensions(unit)}, got {model!r}"
             )
+        self.add_dependency(targets if above is None else above)
         # at the end of a step: spikes and voltages after the reset; outputs first, then down
         order = len(self._layers)
         name = f"{self.name}_superspike"
         self.contained_objects.append(NetworkOperation(self._step, clock=target.clock, when="end", order=order, name=name))
 
     def before_run(self, run_namespace: Any) -> None:
-        """Make the rule before the first run; take up the weights before each."""
+        """Check the network; make the rule, or take up what the script has changed since the last run."""
         super().before_run(run_namespace)
         for synapses in reversed(self._layers):
-            if synapses.rule is None:
-                synapses._make()
-            synapses._gather()
-        if self._above is not None:
-            self._error.refresh()
+            synapses._prepare()
 
-    def _make(self) -> None:
-        clocks = {group.clock.dt_ for group in (self.source, self.target, self._layers[-1].target)}
-        if len(clocks) != 1:
-            raise ParameterError(f"SuperSpikeSynapses {self.name}: its groups must have the same dt, got {sorted(clocks)} s")
-        if not np.allclose(self.pre.variables["delay"].get_value(), self._delay_ms / 1000):
-            raise ParameterError(f"SuperSpikeSynapses.delay: must be the same for all synapses; set it when {self.name} is made")
+    def after_run(self) -> None:
+        """Remember the weights, to know those that the script changes before the next run."""
+        super().after_run()
+        self._left = self.variables["w"].get_value().copy()
+
+    def _prepare(self) -> None:
+        address = f"SuperSpikeSynapses {self.name}"
+        for role, group in self._groups.items():
+            if not group.active:
+                raise ParameterError(f"{address}: its {role} must be active, got {group.name}; rate = 0 stops learning")
+        steps = {role: float(group.clock.dt_) for role, group in self._groups.items() if group is not self._above}
+        dt = steps["target"]
+        if not np.allclose(list(steps.values()), dt, rtol=CLOCKS, atol=0):
+            got = ", ".join(f"{role} {1000 * step:g} ms" for role, step in steps.items())
+            raise ParameterError(f"{address}: its groups must have the same dt, got {got}; make them without dt")
+        if self.rule is not None and 1000 * dt != self._dt_ms:
+            raise ParameterError(
+                f"{address}: must keep its dt between runs, got {1000 * dt:g} ms after {self._dt_ms:g} ms; make the network anew"
+            )
+        delay_ms = 1000 * float(self.pre.variables["delay"].get_value()[0])
+        if not np.isclose(delay_ms, self._delay_ms):
+            raise ParameterError(
+                f"{address}: must keep the delay that it was made with, {self._delay_ms:g} ms, got {delay_ms:g} ms; "
+                "make it with another"
+            )
+        if not is_array(self._post.whole.variables, self._voltage, volt):
+            raise ParameterError(
+                f"SuperSpikeSynapses.voltage: must be a variable of the target neurons, got {self._voltage!r}; "
+                "each of them needs one of its own, in volts"
+            )
+        Param("", "").check(f"{address}.rate", self.rate)
+        where = self.i[:], self.j[:]
         present = np.zeros(self._dense.shape, np.bool_)
-        present[self.i[:], self.j[:]] = True
+        present[where] = True
         if present.sum() != len(self):
             raise ParameterError(
                 f"SuperSpikeSynapses {self.name}: must have one synapse for each pair of neurons or none, "
                 f"got {len(self)} synapses for {present.sum()} pairs"
             )
-        if self._voltage not in self._post.whole.variables:
-            raise ParameterError(f"SuperSpikeSynapses.voltage: must be a variable of the target neurons, got {self._voltage!r}")
-        shared: dict[str, Any] = {"dt_ms": 1000 * clocks.pop(), **self._filters}
-        n_pre, n_post = self._dense.shape
-        self.rule = SuperSpike(
-            n_pre, n_post, delay_ms=self._delay_ms, mask=None if present.all() else present, **shared, **self._options
-        )
+        self._where = where
+        self._dense[~present] = 0
+        self._gather()
+        if self.rule is None:
+            self._make(1000 * dt, present if self._saved is None else self._present)
+        if not np.array_equal(present, self._present):
+            self._connect(present)
+        if self._above is not None and any(synapses._changed() for synapses in self._layers[1:]):
+            self._error.refresh()
+
+    def _shared(self, dt_ms: float) -> dict[str, Any]:
+        return {"dt_ms": dt_ms, **self._filters}
+
+    def _new_rule(self, dt_ms: float, present: Array) -> SuperSpike:
+        mask = None if present.all() else present
+        return SuperSpike(*present.shape, delay_ms=self._delay_ms, mask=mask, **self._shared(dt_ms), **self._options)
+
+    def _make(self, dt_ms: float, present: Array) -> None:
+        """Make the rule and what drives it, and continue from where they were stored."""
+        rule, shared = self._new_rule(dt_ms, present), self._shared(dt_ms)
+        error: Any
         if self._above is None:
-            self._error = VanRossumError(self._post.n, delay_ms=self._delay_ms, **shared)
+            error = VanRossumError(self._post.n, delay_ms=self._delay_ms, **shared)
         else:
             weights = [synapses._dense for synapses in self._layers[1:]]
-            self._error = Feedback(self._feedback, weights, seed=self._seed, **shared)
+            error = Feedback(self._feedback, weights, seed=self._seed, **shared)
+        if self._saved is not None:
+            try:
+                rule.restore(self._saved[0])
+                error.restore(self._saved[1])
+            except ParameterError as wrong:
+                raise ParameterError(f"SuperSpikeSynapses {self.name}: must be restored as it was stored; {wrong}") from None
+        self.rule, self._error, self._saved, self._dt_ms, self._present = rule, error, None, dt_ms, present
+
+    def _connect(self, present: Array) -> None:
+        """Continue with other synapses. Traces are those of all pairs of neurons, so that those of new synapses are there."""
+        rule = self._new_rule(self._dt_ms, present)
+        rule.restore(self.rule.state() | {"parameters": rule.state()["parameters"]})
+        self.rule, self._present = rule, present
+
+    def _traces(self) -> Any:
+        """The states of the rule and of what drives it; None before the first run."""
+        return self._saved if self.rule is None else (self.rule.state(), self._error.state())
+
+    def _changed(self) -> bool:
+        """Whether the script has changed the weights since the last run."""
+        return not np.array_equal(self._left, self.variables["w"].get_value())
 
     def _gather(self) -> None:
         """Take the weights from Brian2's synapses."""
-        self._dense[self.i[:], self.j[:]] = self.variables["w"].get_value() / self._unit
+        self._dense[self._where] = self.variables["w"].get_value() / self._unit
 
     def _step(self) -> None:
         """What the network operation does in each time step."""
-        spikes = self._post.spikes()
-        if self._above is None:
-            e = self._error.step(spikes, Spiking(self._targets).spikes())
+        if self._wanted is not None:
+            e = self._error.step(self._post.spikes(), self._wanted.spikes())
         else:
             e = self._error.step(self._layers[-1]._error.impulses)
         self.rule.step(self._pre.spikes(), 1000 * self._post.values(self._voltage), e)
         if self.rule.block_complete:
             self._gather()  # the script may have changed them
             self.rule.update(self._dense, self.rate)
-            self.variables["w"].set_value(self._dense[self.i[:], self.j[:]] * self._unit)
+            self.variables["w"].set_value(self._dense[self._where] * self._unit)
+            self._gather()  # as Brian2 has rounded them
         if self._above is not None and self._above.rule.block_complete:
             self._error.refresh()
 
     def _full_state(self) -> dict[str, Any]:
         """For Brian2's ``store``."""
         state: dict[str, Any] = super()._full_state()
-        return state | {"_superspike": None if self.rule is None else (self.rule.state(), self._error.state())}
+        return state | {"_superspike": (self.rate, self._left, self._present, self._traces())}
 
     def _restore_from_full_state(self, state: dict[str, Any]) -> None:
-        """For Brian2's ``restore``."""
+        """For Brian2's ``restore``, which may come before the rule can be made: the next run makes it, and continues."""
         state = dict(state)
-        saved = state.pop("_superspike")
+        self.rate, self._left, self._present, self._saved = state.pop("_superspike")
+        self.rule = self._error = None
         super()._restore_from_full_state(state)
-        if self.rule is not None:
-            if saved is None:
-                self.rule.reset()
-                self._error.reset()
-            else:
-                self.rule.restore(saved[0])
-                self._error.restore(saved[1])
