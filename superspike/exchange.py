@@ -99,7 +99,7 @@ def from_nir(graph: Any, pulse_ms: float | None = None, **options: Any) -> Netwo
 
     Parameters
     ----------
-    graph : from ``nir.read(path)`` or another program's exporter
+    graph : from ``nir.read(path)`` or another program's exporter; a node's parameters are numbers, or arrays over its neurons
     pulse_ms : length (ms) of a spike of height 1; by default what :func:`to_nir` noted in the graph, else a Dirac pulse
     **options : keywords of :class:`Network` that replace what the graph says, or says nothing about (rule, scheme, …)
 
@@ -114,11 +114,14 @@ def from_nir(graph: Any, pulse_ms: float | None = None, **options: Any) -> Netwo
     neurons, delays = [], []
     for name, delay, linear, cuba in _projections(graph):
         values = {field: _common(name, field, getattr(cuba, field)) for field in ("tau_mem", "tau_syn", "v_leak", "v_threshold")}
-        if np.any(cuba.v_reset != cuba.v_leak):
-            raise ParameterError(f"NIR node {name!r}: v_reset must be v_leak, neurons are reset to rest; got {cuba.v_reset[0]:g}")
+        reset = np.asarray(0.0 if cuba.v_reset is None else cuba.v_reset)  # NIR's default
+        if np.any(reset != values["v_leak"]):
+            wrong = reset[reset != values["v_leak"]][0]
+            raise ParameterError(f"NIR node {name!r}: v_reset must be v_leak, neurons are reset to rest; got {wrong:g}")
         if np.any(getattr(linear, "bias", 0)):
             raise ParameterError(f"NIR node {name!r}: must have no bias, neurons get no constant current")
-        scale = np.asarray(cuba.r * cuba.w_in) * area / values["tau_syn"]
+        r, w_in = (_per_neuron(name, field, getattr(cuba, field), len(linear.weight)) for field in ("r", "w_in"))
+        scale = r * w_in * area / values["tau_syn"]
         weights.append((linear.weight * scale[:, None]).T)
         neurons.append(values)
         delays.append(0.0 if delay is None else _common(name, "delay", delay.delay))
@@ -165,6 +168,16 @@ def _common(name: str, field: str, values: Any) -> float:
     if len(found) != 1:
         raise ParameterError(f"NIR node {name!r}: {field} must be the same for all neurons, got {found[0]:g} … {found[-1]:g}")
     return float(found[0])
+
+
+def _per_neuron(name: str, field: str, values: Any, n: int) -> Array:
+    """The values of all ``n`` neurons of a node."""
+    found = np.ravel(values)
+    if len(found) not in (1, n):
+        raise ParameterError(
+            f"NIR node {name!r}: {field} must be one number, or one for each of the {n} neurons, got {len(found)}"
+        )
+    return np.broadcast_to(found, n)
 
 
 def _projections(graph: Any) -> list[tuple[str, Any, Any, Any]]:

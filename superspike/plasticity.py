@@ -8,9 +8,11 @@ surrogates and the last 2 D steps' spikes line them up.
 
 from __future__ import annotations
 
+import hashlib
 import math
 import operator
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from numbers import Integral, Real
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -77,11 +79,12 @@ class Traces(NamedTuple):
 
 
 class Given(NamedTuple):
-    """Today's inputs, copied from the caller's arrays of whatever type."""
+    """Today's inputs, copied from the caller's arrays of whatever type; ``seen`` is for the check of ids."""
 
     pre: Array  # (n_pre,): ids of presynaptic spikes, the first few
     post: Array  # (n_post,): ids of postsynaptic spikes, the first few
     v: Array  # (n_post,): voltage relative to threshold (mV)
+    seen: Array  # (n_pre or n_post,): all false between calls
 
 
 class OwnRate(NamedTuple):
@@ -94,12 +97,24 @@ class OwnRate(NamedTuple):
 
 
 @compiled
-def first_outside(ids: Array, n: int, size: int) -> int:
-    """The position of the first of ``n`` ids that is not in 0 … size − 1, or −1."""
-    for s in range(n):
-        if ids[s] < 0 or ids[s] >= size:
-            return s
-    return -1
+def are_ids(ids: Array, n: int, size: int, seen: Array) -> bool:
+    """Whether the first ``n`` ids are different ones of 0 … size − 1. ``seen`` is all false, before and after."""
+    s = 0
+    while s < n and 0 <= ids[s] < size and not seen[ids[s]]:
+        seen[ids[s]] = True
+        s += 1
+    for k in range(s):
+        seen[ids[k]] = False
+    return s == n
+
+
+@compiled
+def are_finite(x: Array, dtype: Any) -> bool:
+    """Whether all numbers are finite in the precision ``dtype``."""
+    finite = True
+    for i in range(len(x)):
+        finite &= abs(dtype(x[i])) < np.inf
+    return finite
 
 
 @compiled
@@ -155,19 +170,14 @@ def end_maps(t: Traces, table: Propagators) -> None:
 
 
 @kernel
-def advance(t: Traces, table: Propagators, given: Given, error: Array, f: Any, own: OwnRate, n_pre: int, n_post: int) -> int:
-    """One step, with ``n_pre`` and ``n_post`` spikes; return 0, or, with nothing changed, the place of an id out of range.
-
-    That is 1, 2, … among the presynaptic ids, −1, −2, … among the postsynaptic ones.
-    """
-    outside: int = first_outside(given.pre, n_pre, len(given.pre))
-    if outside >= 0:
-        return outside + 1
-    outside = first_outside(given.post, n_post, len(given.post))
-    if outside >= 0:
-        return -1 - outside
+def advance(t: Traces, table: Propagators, given: Given, error: Array, f: Any, own: OwnRate, n_pre: int, n_post: int) -> bool:
+    """One step, with ``n_pre`` and ``n_post`` spikes; false, and nothing is changed, if ids or numbers are wrong."""
     step, q, x = t.counters[STEP], t.counters[Q], t.sums
     delay, dtype = t.f.shape[0] - 1, t.e.dtype.type
+    if not (are_ids(given.pre, n_pre, len(given.pre), given.seen) and are_ids(given.post, n_post, len(given.post), given.seen)):
+        return False
+    if not (are_finite(given.v, dtype) and are_finite(error, dtype)):
+        return False
     today, arriving = step % t.n_spikes.shape[0], (step + 1) % t.n_spikes.shape[0]
     now, then = t.f[step % (delay + 1)], t.f[(step + 1) % (delay + 1)]
     t.n_spikes[today] = n_pre
@@ -191,7 +201,7 @@ def advance(t: Traces, table: Propagators, given: Given, error: Array, f: Any, o
             end_maps(t, table)
         else:
             start_interval(t, table, t.counters[NOW] + 1)
-    return 0
+    return True
 
 
 @kernel
@@ -257,9 +267,27 @@ def take_ids(address: str, ids: Any, buffer: Array) -> int:
     return n
 
 
-def wrong_id(address: str, buffer: Array, place: int) -> ParameterError:
-    """The error that names an id out of range."""
-    return ParameterError(f"{address}: must be whole numbers in 0 … {len(buffer) - 1}, got {buffer[place]}")
+def check_ids(address: str, ids: Array, size: int) -> None:
+    """Raise the error that names the first id that is out of range, or there for the second time, if there is one."""
+    before: set[int] = set()
+    for id in ids.tolist():
+        if not 0 <= id < size:
+            raise ParameterError(f"{address}: must be whole numbers in 0 … {size - 1}, got {id}")
+        if id in before:
+            raise ParameterError(
+                f"{address}: must be ids, each once, got {id} twice; np.flatnonzero turns a row of 0 and 1 into ids"
+            )
+        before.add(id)
+
+
+def check_finite(address: str, values: Any, dtype: Any) -> None:
+    """Raise the error that names the first number that is NaN or infinite in the precision ``dtype``, if there is one."""
+    array = np.asarray(values)
+    with np.errstate(over="ignore"):
+        wrong = np.argwhere(~np.isfinite(array.astype(dtype)))
+    if len(wrong):
+        place = tuple(wrong[0].tolist())
+        raise ParameterError(f"{address}: must be finite numbers, got {array[place]} at {place if len(place) > 1 else place[0]}")
 
 
 def wrong_numbers(address: str, value: Any, n: int) -> ParameterError:
@@ -269,27 +297,95 @@ def wrong_numbers(address: str, value: Any, n: int) -> ParameterError:
     return ParameterError(f"{address}: must be numbers of shape ({n},), got {got}")
 
 
+def spelled(value: Any) -> str:
+    """A parameter as text: the same for equal numbers of any type; a mask with its digest, weights by their shapes."""
+    if isinstance(value, Real):
+        number = int(value) if isinstance(value, Integral) else float(value)
+        return str(int(number) if number == number // 1 else number)
+    if hasattr(value, "_asdict"):
+        return f"{type(value).__name__}({', '.join(f'{name}={spelled(x)}' for name, x in value._asdict().items())})"
+    if isinstance(value, np.ndarray):
+        return f"{value.sum()} of {value.size} synapses, {hashlib.sha256(np.packbits(value).tobytes()).hexdigest()[:16]}"
+    if isinstance(value, list):
+        return str([w.shape for w in value])
+    return str(value) if value is None or isinstance(value, str) else type(value).__name__
+
+
+def remake(cls: type, made_with: dict[str, Any]) -> Any:
+    """A new object of the same parameters."""
+    return cls(**made_with)
+
+
+def shared_keywords(scheme: Scheme, rule: Rule) -> dict[str, Any]:
+    """The keywords that the objects of the array interface share, from what :func:`superspike.scheme.keywords` made of them."""
+    return {
+        "dt_ms": scheme.dt, "tau_rise_ms": rule.tau_rise, "tau_decay_ms": rule.tau_decay,
+        "integration": scheme.integration, "precision": scheme.precision,
+    }  # fmt: skip
+
+
 class Stateful:
-    """Something whose whole state is a NamedTuple of arrays, ``_state``."""
+    """Something whose whole state is a NamedTuple of arrays, ``_state``; ``_made_with`` are the keywords that make it.
+
+    It can be copied and pickled. Copies share nothing, but for the caller's weights in a shallow copy of a ``Feedback``.
+    """
 
     _state: Any
-    _made_with: tuple[Any, ...]
+    _made_with: dict[str, Any]
+
+    def _bounds(self, state: dict[str, Array]) -> dict[str, Any]:
+        """What each array of whole numbers in ``state`` must be below; all are >= 0."""
+        raise NotImplementedError
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return remake, (type(self), self._made_with), self.state()
 
     def state(self) -> dict[str, Array]:
         """Everything that changes, as a dictionary of arrays: :meth:`restore` continues from it exactly."""
-        parameters = np.frombuffer(repr(self._made_with).encode(), np.uint8).copy()
+        text = "\n".join(f"{name}={spelled(value)}" for name, value in self._made_with.items())
+        parameters = np.frombuffer(text.encode(), np.uint8).copy()
         return {name: array.copy() for name, array in self._state._asdict().items()} | {"parameters": parameters}
 
-    def restore(self, state: dict[str, Array]) -> None:
-        """Continue from a :meth:`state` of an object made with the same parameters; ParameterError if it is of others."""
-        own = self.state()
-        text = bytes(np.asarray(state.get("parameters", ()), np.uint8)).decode(errors="replace")
-        if set(state) != set(own) or text != repr(self._made_with):
+    def restore(self, state: Mapping[str, Array]) -> None:
+        """Continue from a :meth:`state` of an object made with the same parameters.
+
+        Raises
+        ------
+        ParameterError for a state of other parameters, or one that is none; the object is then as it was.
+        """
+        address, own = f"{type(self).__name__}.restore", self.state()
+        if not isinstance(state, Mapping) or set(state) != set(own):
+            got = ", ".join(map(str, state)) if isinstance(state, Mapping) else type(state).__name__
             raise ParameterError(
-                f"{type(self).__name__}.restore: must be a state of the same parameters, {self._made_with}, got {text or 'none'}"
+                f"{address}: must be a state of the same kind of object, {', '.join(own)}, got {got or 'nothing'}"
+            )
+        given = {name: np.asarray(state[name]) for name in own}
+        ours, theirs = (bytes(x["parameters"].tolist()).decode(errors="replace").split("\n") for x in (own, given))
+        if ours != theirs:
+            raise ParameterError(
+                f"{address}: must be a state of the same parameters, {'; '.join(x for x in ours if x not in theirs)}, "
+                f"got {'; '.join(x for x in theirs if x not in ours)}"
             )
         for name, array in self._state._asdict().items():
-            array[:] = state[name]
+            new = given[name]
+            if (new.dtype, new.shape) != (array.dtype, array.shape):
+                raise ParameterError(
+                    f"{address}.{name}: must be {array.dtype} of shape {array.shape}, got {new.dtype} of shape {new.shape}"
+                )
+            check_finite(f"{address}.{name}", new, new.dtype)
+        for name, above in self._bounds(given).items():
+            wrong = given[name][(given[name] < 0) | (given[name] >= above)]
+            if len(wrong):
+                raise ParameterError(f"{address}.{name}: must be >= 0 and < {above}, got {wrong[0]}")
+        for name, array in self._state._asdict().items():
+            array[:] = given[name]
+
+    __setstate__ = restore
+
+    def reset(self) -> None:
+        """Forget everything."""
+        for array in self._state:
+            array[:] = 0
 
 
 class SuperSpike(Stateful):
@@ -354,20 +450,24 @@ class SuperSpike(Stateful):
         given = {"block_ms": block_ms, "w_max": w_max, "rho": rho, "exponent": exponent, "tau_het_ms": tau_het_ms}
         for name, value in given.items():
             fields(Rule)[name.removesuffix("_ms")].check(f"SuperSpike.{name}", value)
+        fields(LIF)["v_threshold"].check("SuperSpike.v_threshold", v_threshold)
+        block_ms, w_max, rho, exponent, tau_het_ms = map(float, given.values())
+        dt_ms, v_threshold = scheme.dt, float(v_threshold)
         if tau_het_ms <= dt_ms:
             raise ParameterError(f"SuperSpike.tau_het_ms: must be larger than dt_ms ({dt_ms:g} ms), got {tau_het_ms:g}")
-        fields(LIF)["v_threshold"].check("SuperSpike.v_threshold", v_threshold)
         w_min = -w_max if w_min is None else w_min
         Param("mV", "", lt=w_max).check("SuperSpike.w_min", w_min)
         self._block_steps = whole_steps("SuperSpike.block_ms", block_ms, dt_ms)
         self._mask = self._checked_mask(mask)
         surrogate, optimizer = SURROGATES.make(surrogate), OPTIMIZERS.make(optimizer)
-        self._made_with = (
-            self.n_pre, self.n_post, scheme, rule, self._block_steps, float(v_threshold), surrogate, optimizer,
-            float(w_min), float(w_max), float(rho), float(exponent), float(tau_het_ms),
-        )  # fmt: skip
+        self._made_with = {
+            "n_pre": self.n_pre, "n_post": self.n_post, **shared_keywords(scheme, rule), "delay_ms": scheme.delay,
+            "block_ms": block_ms, "v_threshold": v_threshold, "surrogate": surrogate, "optimizer": optimizer, "w_max": w_max,
+            "w_min": float(w_min), "mask": self._mask if self._mask.size else None,
+            "rho": rho, "exponent": exponent, "tau_het_ms": tau_het_ms,
+        }  # fmt: skip
         dtype: Any = np.float32 if precision == "single" else np.float64
-        delay, width = whole_steps("SuperSpike.delay_ms", delay_ms, dt_ms), padded(self.n_post)
+        delay, width = whole_steps("SuperSpike.delay_ms", scheme.delay, dt_ms), padded(self.n_post)
         interval = max(1, round(INTERVAL / -math.log(min(trace_filter(rule, scheme)[:2]))))
         self._table = event.propagators(pre_filter(rule, scheme), trace_filter(rule, scheme), GIVEN, 0.0, interval, dtype)
         self._state = Traces(
@@ -384,9 +484,14 @@ class SuperSpike(Stateful):
             maps=zeros((TAGS, 8 * width), dtype),
             **{name: zeros((self.n_pre, width), dtype) for name in ("h1", "h2", "m", "scale")},
         )
-        self._given = Given(np.zeros(self.n_pre, np.int64), np.zeros(self.n_post, np.int64), np.zeros(self.n_post))
+        self._given = Given(
+            pre=np.zeros(self.n_pre, np.int64),
+            post=np.zeros(self.n_post, np.int64),
+            v=np.zeros(self.n_post),
+            seen=np.zeros(max(self.n_pre, self.n_post), np.bool_),
+        )
         self._error, self._no_error = np.zeros(self.n_post), np.zeros(self.n_post)
-        self._threshold, self._rho, self._exponent = float(v_threshold), float(rho), float(exponent)
+        self._threshold, self._rho, self._exponent = v_threshold, rho, exponent
         decay = math.exp(-dt_ms / tau_het_ms)
         own = cast(OwnRate(rho * RHO_PER_MV2, exponent, decay, decay**exponent), dtype)
         self._surrogate, self._own = cast(surrogate, dtype), own
@@ -407,7 +512,16 @@ class SuperSpike(Stateful):
             raise ParameterError(
                 f"SuperSpike.mask: must be a boolean array of shape (n_pre, n_post) = {shape}, got {array.dtype} {array.shape}"
             )
-        return array
+        return array if not array.all() else np.zeros((0, 0), np.bool_)
+
+    def _bounds(self, state: dict[str, Array]) -> dict[str, Any]:
+        now = state["counters"][NOW]
+        return {
+            "counters": [2**62, len(self._table.step), TAGS],
+            "n_spikes": self.n_pre + 1,
+            "spikes": self.n_pre,
+            "tag": now + 1,
+        }
 
     def _arguments(self, error: Array, n_pre: int, n_post: int) -> tuple[Any, ...]:
         return self._state, self._table, self._given, error, self._surrogate, self._own, n_pre, n_post
@@ -425,15 +539,16 @@ class SuperSpike(Stateful):
 
         Parameters
         ----------
-        pre_spikes : ids of the presynaptic neurons that spike in this step, before any delay
+        pre_spikes : ids of the presynaptic neurons that spike in this step, each once, before any delay
         v_post : (n_post,), the postsynaptic neurons' voltage (mV, absolute) in this step, after a reset if they spike
         error : (n_post,), the third factor e_i in this step; None counts as zero
         active : False outside an error window: the error counts as zero, whatever it is, and the traces go on
-        post_spikes : ids of the postsynaptic neurons that spike in this step; only the regulariser reads them
+        post_spikes : ids of the postsynaptic neurons that spike in this step, each once; only the regulariser reads them
 
         Raises
         ------
-        ParameterError for ids out of range and arrays of a wrong shape; the traces are then as they were.
+        ParameterError for ids out of range or repeated, arrays of a wrong shape and numbers that are not finite; the traces
+        are then as they were.
         """
         given, e = self._given, self._no_error
         n_pre = take_ids("SuperSpike.step.pre_spikes", pre_spikes, given.pre)
@@ -456,11 +571,11 @@ class SuperSpike(Stateful):
                 np.copyto(e, error)
             except (ValueError, TypeError):
                 raise wrong_numbers("SuperSpike.step.error", error, self.n_post) from None
-        wrong = self._advance(self._state, self._table, given, e, self._surrogate, self._own, n_pre, n_post)
-        if wrong > 0:
-            raise wrong_id("SuperSpike.step.pre_spikes", given.pre, wrong - 1)
-        if wrong < 0:
-            raise wrong_id("SuperSpike.step.post_spikes", given.post, -1 - wrong)
+        if not self._advance(self._state, self._table, given, e, self._surrogate, self._own, n_pre, n_post):
+            check_ids("SuperSpike.step.pre_spikes", given.pre[:n_pre], self.n_pre)
+            check_ids("SuperSpike.step.post_spikes", given.post[:n_post], self.n_post)
+            check_finite("SuperSpike.step.v_post", given.v, self._state.e.dtype)
+            check_finite("SuperSpike.step.error", e, self._state.e.dtype)
 
     @property
     def block_complete(self) -> bool:
@@ -477,7 +592,7 @@ class SuperSpike(Stateful):
 
         Raises
         ------
-        ParameterError for weights of another kind.
+        ParameterError for weights of another kind, or not finite; nothing is then changed.
         """
         fits = isinstance(w, np.ndarray) and w.dtype in (np.float32, np.float64) and w.shape == (self.n_pre, self.n_post)
         if not fits or not w.flags.c_contiguous or not w.flags.writeable:
@@ -487,6 +602,8 @@ class SuperSpike(Stateful):
                 "SuperSpike.update.w: must be a C-contiguous, writeable float32 or float64 array of shape "
                 f"(n_pre, n_post) = {(self.n_pre, self.n_post)}, got {got}{remedy}"
             )
+        check_finite("SuperSpike.update.w", w[self._mask] if self._mask.size else w, w.dtype)
+        Param("", "").check("SuperSpike.update.rate", rate)
         method, dtype, *constants = self._end_block
         end_block(self._state, self._table, w, self._mask, method, dtype(rate), *constants)
 
@@ -511,7 +628,6 @@ class SuperSpike(Stateful):
 
     def reset(self) -> None:
         """Forget everything: traces, sums, the optimiser's scale and the time. The weights are the caller's."""
-        for array in self._state:
-            array[:] = 0
+        super().reset()
         self._state.free[0] = self._table.end[0, :6]
         self._state.zeta[1] = 0.0**self._exponent

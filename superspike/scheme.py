@@ -80,6 +80,7 @@ def keywords(
     declared = fields(Scheme) | fields(Rule)
     for name, value in given.items():
         declared[name.removesuffix("_ms")].check(f"{owner}.{name}", value)
+    dt_ms, delay_ms, tau_rise_ms, tau_decay_ms = map(float, given.values())
     for name, tau in (("tau_rise_ms", tau_rise_ms), ("tau_decay_ms", tau_decay_ms)):
         if tau <= dt_ms:
             raise ParameterError(f"{owner}.{name}: must be larger than dt_ms ({dt_ms:g} ms), got {tau:g}; lower dt_ms")

@@ -11,23 +11,37 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from . import error
-from ._jit import bound, inlined, kernel
+from . import error, rule
+from ._jit import bound, compiled, inlined, kernel
 from ._parameters import ParameterError, cast
+from .clock import FLUSH
 from .feedback import FEEDBACKS
 from .filters import Filter
-from .plasticity import RULE, SCHEME, Stateful, count, first_outside, take_ids, wrong_id, wrong_numbers
+from .network import check_seed
+from .plasticity import (
+    RULE,
+    SCHEME,
+    Stateful,
+    are_finite,
+    are_ids,
+    check_finite,
+    check_ids,
+    count,
+    shared_keywords,
+    take_ids,
+    wrong_numbers,
+)
 from .scheme import error_filter, keywords, whole_steps
 
 Array = NDArray[Any]
 
-error_step = inlined(error.error_step)
+error_step, flush = inlined(error.error_step), inlined(rule.flush)
 
 
-class Errors(NamedTuple):
-    """The error filter of n neurons."""
+class OutputErrors(NamedTuple):
+    """The error filter of n outputs."""
 
     step: Array  # (1,): steps so far
     waiting: Array  # (D + 1, n): the impulses of step t in row t mod (D + 1)
@@ -37,42 +51,65 @@ class Errors(NamedTuple):
     e: Array  # (n,): the third factor
 
 
+class HiddenErrors(NamedTuple):
+    """The error filter of n hidden neurons, and their feedback."""
+
+    step: Array  # (1,): steps so far
+    impulses: Array  # (n_out,): the outputs' impulses of the last step, which enter in the next
+    e1: Array  # (n,): first and
+    e2: Array  # second stage
+    e: Array  # (n,): the third factor
+    matrix: Array  # (n_out, n)
+
+
+@compiled
+def filter_step(x: Any, filter: Filter) -> None:
+    """One step of the filter, before its impulses."""
+    error_step(x.e1, x.e2, filter)
+    x.step[0] += 1
+    if x.step[0] % FLUSH == 0:
+        flush(x.e1)
+        flush(x.e2)
+    for i in range(x.e.shape[0]):
+        x.e[i] = x.e2[i]
+
+
 @kernel
-def output_step(x: Errors, filter: Filter, size: float, own: Array, wanted: Array, n_own: int, n_wanted: int) -> int:
-    """One step of the outputs' error; return 0, or, with nothing changed, the place of a wrong id: own 1, …, wanted −1, …."""
+def output_step(
+    x: OutputErrors, filter: Filter, size: float, own: Array, wanted: Array, seen: Array, n_own: int, n_wanted: int
+) -> bool:
+    """One step of the outputs' error; false, and nothing is changed, if ids are wrong."""
     n, ring = x.e1.shape[0], x.waiting.shape[0]
-    outside: int = first_outside(own, n_own, n)
-    if outside >= 0:
-        return outside + 1
-    outside = first_outside(wanted, n_wanted, n)
-    if outside >= 0:
-        return -1 - outside
+    if not (are_ids(own, n_own, n, seen) and are_ids(wanted, n_wanted, n, seen)):
+        return False
     today, arriving = x.waiting[x.step[0] % ring], x.waiting[(x.step[0] + 1) % ring]
     today[:] = 0
     for s in range(n_own):
         today[own[s]] -= 1
     for s in range(n_wanted):
         today[wanted[s]] += 1
-    error_step(x.e1, x.e2, filter)
+    filter_step(x, filter)
     for i in range(n):
-        x.e[i] = x.e2[i]
         x.impulses[i] = arriving[i]
         x.e1[i] += size * arriving[i]
-    x.step[0] += 1
-    return 0
+    return True
 
 
 @kernel
-def hidden_step(x: Errors, filter: Filter, size: float, matrix: Array, given: Array) -> None:
-    """One step of a hidden layer's error: yesterday's impulses of the outputs enter through the feedback matrix."""
-    error_step(x.e1, x.e2, filter)
-    for i in range(x.e1.shape[0]):
-        x.e[i] = x.e2[i]
-    for k in range(matrix.shape[0]):
+def hidden_step(x: HiddenErrors, filter: Filter, size: float, given: Array) -> bool:
+    """One step of a hidden layer's error: yesterday's impulses of the outputs enter through the feedback matrix.
+
+    False, and nothing is changed, if today's, ``given``, are not finite.
+    """
+    if not are_finite(given, given.dtype.type):
+        return False
+    filter_step(x, filter)
+    for k in range(x.matrix.shape[0]):
         if x.impulses[k] != 0:
             for i in range(x.e1.shape[0]):
-                x.e1[i] += size * x.impulses[k] * matrix[k, i]
+                x.e1[i] += size * x.impulses[k] * x.matrix[k, i]
         x.impulses[k] = given[k]
+    return True
 
 
 class VanRossumError(Stateful):
@@ -112,37 +149,34 @@ class VanRossumError(Stateful):
         dtype: Any = np.float32 if precision == "single" else np.float64
         delay = whole_steps("VanRossumError.delay_ms", delay_ms, dt_ms)
         filter, size = error_filter(rule, scheme)
-        self._made_with = (self.n, scheme, rule)
-        self._constants = cast(filter, dtype), dtype(size)
-        self._state = Errors(np.zeros(1, np.int64), np.zeros((delay + 1, self.n), dtype), *np.zeros((4, self.n), dtype))
+        self._made_with = {"n": self.n, **shared_keywords(scheme, rule), "delay_ms": scheme.delay}
+        self._state = OutputErrors(np.zeros(1, np.int64), np.zeros((delay + 1, self.n), dtype), *np.zeros((4, self.n), dtype))
         self.impulses = self._state.impulses
-        self._own, self._wanted = np.zeros((2, max(self.n, 1)), np.int64)
-        self._step = bound(output_step, self._state, *self._constants, self._own, self._wanted, 0, 0)
+        self._own, self._wanted = np.zeros((2, self.n), np.int64)
+        self._fixed = self._state, cast(filter, dtype), dtype(size), self._own, self._wanted, np.zeros(self.n, np.bool_)
+        self._step = bound(output_step, *self._fixed, 0, 0)
+
+    def _bounds(self, state: dict[str, Array]) -> dict[str, Any]:
+        return {"step": 2**62}
 
     def step(self, output_spikes: Sequence[int] | Array, target_spikes: Sequence[int] | Array) -> Array:
         """Take one time step; return e_i (n,) in it, the array that the next step overwrites.
 
         Parameters
         ----------
-        output_spikes, target_spikes : ids of the outputs that spike in this step, and of those that should
+        output_spikes, target_spikes : ids of the outputs that spike in this step, and of those that should; each at most once,
+            as a neuron spikes at most once in a step
 
         Raises
         ------
-        ParameterError for ids out of range; the error is then as it was.
+        ParameterError for ids out of range or repeated; the error is then as it was.
         """
         n_own = take_ids("VanRossumError.step.output_spikes", output_spikes, self._own)
         n_wanted = take_ids("VanRossumError.step.target_spikes", target_spikes, self._wanted)
-        wrong = self._step(self._state, *self._constants, self._own, self._wanted, n_own, n_wanted)
-        if wrong > 0:
-            raise wrong_id("VanRossumError.step.output_spikes", self._own, wrong - 1)
-        if wrong < 0:
-            raise wrong_id("VanRossumError.step.target_spikes", self._wanted, -1 - wrong)
+        if not self._step(*self._fixed, n_own, n_wanted):
+            check_ids("VanRossumError.step.output_spikes", self._own[:n_own], self.n)
+            check_ids("VanRossumError.step.target_spikes", self._wanted[:n_wanted], self.n)
         return self._state.e  # type: ignore[no-any-return]
-
-    def reset(self) -> None:
-        """Forget all errors."""
-        for array in self._state:
-            array[:] = 0
 
 
 class Feedback(Stateful):
@@ -159,7 +193,7 @@ class Feedback(Stateful):
 
     Attributes
     ----------
-    matrix : b (n_out, n_hidden); assign to its elements for feedback of your own
+    matrix : b (n_out, n_hidden); assign to it, or to its elements, for feedback of your own. What is assigned is copied
 
     Raises
     ------
@@ -182,29 +216,60 @@ class Feedback(Stateful):
             "Feedback", dt_ms=dt_ms, delay_ms=0.0, tau_rise_ms=tau_rise_ms, tau_decay_ms=tau_decay_ms,
             integration=integration, precision=precision,
         )  # fmt: skip
-        self._scheme, self._seed = FEEDBACKS.make(scheme), seed
+        self._scheme, self._seed = FEEDBACKS.make(scheme), check_seed("Feedback.seed", seed)
         self._weights = [weights] if isinstance(weights, np.ndarray) else [np.asarray(w) for w in weights]
         shapes = [w.shape for w in self._weights]
-        if not shapes or any(len(shape) != 2 for shape in shapes):
+        if not shapes or any(len(shape) != 2 or 0 in shape for shape in shapes):
             raise ParameterError(f"Feedback.weights: must be one or more arrays (n_pre, n_post), got shapes {shapes}")
         if any(below[1] != above[0] for below, above in pairwise(shapes)):
             raise ParameterError(f"Feedback.weights: must be arrays (n_pre, n_post) that follow each other, got shapes {shapes}")
+        self._made_with = {
+            "scheme": self._scheme, "weights": self._weights, "seed": self._seed, **shared_keywords(kept, rule)
+        }  # fmt: skip
         dtype: Any = np.float32 if precision == "single" else np.float64
         filter, size = error_filter(rule, kept)
-        self._made_with = (self._scheme, shapes, seed, kept, rule)
-        self._constants = cast(filter, dtype), dtype(size)
         n_hidden, n_out = shapes[0][0], shapes[-1][1]
-        self.matrix: Array = np.zeros((n_out, n_hidden), dtype)
-        self._state = Errors(
-            np.zeros(1, np.int64), np.zeros((0, 0), dtype), np.zeros(n_out, dtype), *np.zeros((3, n_hidden), dtype)
-        )
+        e1, e2, e = np.zeros((3, n_hidden), dtype)
+        self._state = HiddenErrors(np.zeros(1, np.int64), np.zeros(n_out, dtype), e1, e2, e, np.zeros((n_out, n_hidden), dtype))
         self._given = np.zeros(n_out, dtype)
-        self._step = bound(hidden_step, self._state, *self._constants, self.matrix, self._given)
+        self._fixed = self._state, cast(filter, dtype), dtype(size), self._given
+        self._step = bound(hidden_step, *self._fixed)
         self._draw()
 
+    def _bounds(self, state: dict[str, Array]) -> dict[str, Any]:
+        return {"step": 2**62}
+
+    @property
+    def matrix(self) -> Array:
+        """The feedback matrix b (n_out, n_hidden)."""
+        return self._state.matrix  # type: ignore[no-any-return]
+
+    @matrix.setter
+    def matrix(self, matrix: ArrayLike) -> None:
+        self._take("Feedback.matrix", matrix)
+
+    def _take(self, address: str, matrix: Any) -> None:
+        """Copy a matrix, once it is found to be one."""
+        own = self._state.matrix
+        try:
+            given = np.asarray(matrix)
+        except ValueError:  # rows of different lengths
+            given = np.asarray(matrix, object)
+        if given.shape != own.shape or given.dtype.kind not in "biuf":
+            raise ParameterError(
+                f"{address}: must be numbers of shape (n_out, n_hidden) = {own.shape}, got {given.dtype} of shape {given.shape}"
+            )
+        check_finite(address, given, own.dtype)
+        own[:] = given
+
     def _draw(self) -> None:
+        address, n = f"{type(self._scheme).__name__}.matrices", len(self._weights)
         layer = np.zeros((1, len(self._weights[0])))  # the schemes read the weights below a hidden layer for its size
-        self.matrix[:] = self._scheme.matrices([layer, *self._weights], np.random.default_rng(self._seed))[0]
+        drawn = self._scheme.matrices([layer, *self._weights], np.random.default_rng(self._seed))
+        if not isinstance(drawn, (list, tuple)) or len(drawn) != n:
+            got = len(drawn) if isinstance(drawn, (list, tuple)) else type(drawn).__name__
+            raise ParameterError(f"{address}: must be a list of {n} matrices, one for each hidden layer, got {got}")
+        self._take(address, drawn[0])
 
     def refresh(self) -> None:
         """Renew the matrix after the weights have changed in place: symmetric feedback follows them, the others stay."""
@@ -220,7 +285,7 @@ class Feedback(Stateful):
 
         Raises
         ------
-        ParameterError for an array of another shape.
+        ParameterError for an array of another shape or numbers that are not finite; the error is then as it was.
         """
         try:
             if len(impulses) != len(self._given):
@@ -228,10 +293,11 @@ class Feedback(Stateful):
             np.copyto(self._given, impulses)
         except (ValueError, TypeError):
             raise wrong_numbers("Feedback.step.impulses", impulses, len(self._given)) from None
-        self._step(self._state, *self._constants, self.matrix, self._given)
+        if not self._step(*self._fixed):
+            check_finite("Feedback.step.impulses", self._given, self._given.dtype)
         return self._state.e  # type: ignore[no-any-return]
 
     def reset(self) -> None:
-        """Forget all errors."""
-        for array in self._state:
+        """Forget all errors; the matrix stays."""
+        for array in self._state[:-1]:
             array[:] = 0

@@ -288,6 +288,35 @@ def test_a_graph_of_another_program_becomes_a_network() -> None:
 
 
 @needs_nir
+@pytest.mark.parametrize("number", [float, np.array, np.float32, lambda x: np.full(1, x), lambda x: np.full(2, x)])
+@pytest.mark.parametrize("reset", [{}, {"v_reset": None}, {"v_reset": 0.0}])
+def test_parameters_may_be_numbers_instead_of_arrays_over_neurons(number: Any, reset: dict[str, Any]) -> None:
+    import nir
+
+    def bare(cls: type, **values: Any) -> Any:
+        """A node as a program fills it that knows nothing of nir's checks."""
+        node = object.__new__(cls)
+        node.__dict__ = {name: None if x is None else number(x) for name, x in values.items()}
+        return node
+
+    lif = bare(nir.CubaLIF, tau_mem=0.02, tau_syn=0.01, r=2.0, v_leak=0.0, v_threshold=1.0, w_in=10.0, **reset)
+    nodes = {"input": nir.Input(np.array([3])), "w": nir.Linear(np.ones((2, 3))), "output": nir.Output(np.array([2]))}
+    edges = list(itertools.pairwise(("input", "delay", "w", "lif", "output")))
+    graph = nir.NIRGraph(nodes | {"delay": nodes["input"], "lif": nodes["output"]}, edges, type_check=False)
+    graph.nodes |= {"delay": bare(nir.Delay, delay=0.001), "lif": lif}
+    network = from_nir(graph, pulse_ms=1.0)
+    np.testing.assert_allclose(network.weights[0], np.full((3, 2), 2.0), rtol=1e-6)  # single precision
+    np.testing.assert_allclose(network.neuron, LIF(20.0, 10.0, 0.0, 1.0, 0.0), rtol=1e-7)  # single precision, in one case
+    assert network.scheme.delay == pytest.approx(1.0, rel=1e-7)
+    lif.w_in = np.full(4, 10.0)
+    with pytest.raises(ParameterError, match=r"'lif': w_in must be one number, or one for each of the 2 neurons, got 4"):
+        from_nir(graph)
+    lif.v_leak = -1.0
+    with pytest.raises(ParameterError, match=r"'lif': v_reset must be v_leak, .*; got 0"):
+        from_nir(graph)
+
+
+@needs_nir
 def test_graphs_that_are_no_such_network_are_refused() -> None:
     import nir
 

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import copy
+import io
+import pickle
 import tracemalloc
+from collections.abc import Callable
+from fractions import Fraction
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 from helpers import relative, spikes_of
 
-from superspike import SGD, Feedback, Network, ParameterError, Rule, Scheme, SuperSpike, Task, VanRossumError, tasks
-from superspike.feedback import FEEDBACKS
+from superspike import SGD, FastSigmoid, Feedback, Network, ParameterError, Rule, Scheme, SuperSpike, Task, VanRossumError, tasks
+from superspike.feedback import FEEDBACKS, Random
+from superspike.scheme import error_filter
 from superspike.simulation import Simulation
 
 STEPS = 1203  # six blocks of 20 ms and two steps of the next, at 0.1 ms
@@ -399,12 +405,19 @@ def test_wrong_parameters_are_named_with_rule_and_value(options: dict[str, Any],
         ({"pre_spikes": np.array([2**63 + 5], np.uint64)}, r"SuperSpike.step.pre_spikes: must be whole numbers in 0 … 8, got "),
         ({"pre_spikes": [1.0]}, r"SuperSpike.step.pre_spikes: must be ids, whole numbers \(k,\), got float64 \(1,\)"),
         ({"pre_spikes": np.zeros(9, bool)}, r"SuperSpike.step.pre_spikes: must be ids.*got bool \(9,\); np.flatnonzero turns"),
+        ({"pre_spikes": [3, 8, 3]}, r"SuperSpike.step.pre_spikes: must be ids, each once, got 3 twice; np.flatnonzero turns"),
+        ({"pre_spikes": np.eye(9, dtype=int)[4]}, r"SuperSpike.step.pre_spikes: must be ids, each once, got 0 twice"),
+        ({"post_spikes": [0, 1, 1]}, r"SuperSpike.step.post_spikes: must be ids, each once, got 1 twice"),
         ({"pre_spikes": [0] * 10}, r"SuperSpike.step.pre_spikes: must be at most 9 ids, got 10"),
         ({"pre_spikes": 3}, r"SuperSpike.step.pre_spikes: must be ids, whole numbers \(k,\), got 3"),
         ({"v_post": np.zeros(4)}, r"SuperSpike.step.v_post: must be numbers of shape \(5,\), got \(4,\)"),
         ({"v_post": -60.0}, r"SuperSpike.step.v_post: must be numbers of shape \(5,\), got \(\)"),
         ({"v_post": [None] * 5}, r"SuperSpike.step.v_post: must be numbers of shape \(5,\), got object"),
         ({"error": np.zeros(1)}, r"SuperSpike.step.error: must be numbers of shape \(5,\), got \(1,\)"),
+        ({"v_post": [-60, np.nan, 0, 0, 0]}, r"SuperSpike.step.v_post: must be finite numbers, got nan at 1"),
+        ({"v_post": [-60, 0, 0, 0, np.inf]}, r"SuperSpike.step.v_post: must be finite numbers, got inf at 4"),
+        ({"error": [0, np.nan, 0, 0, 0]}, r"SuperSpike.step.error: must be finite numbers, got nan at 1"),
+        ({"error": [0, 0, -np.inf, 0, 0]}, r"SuperSpike.step.error: must be finite numbers, got -inf at 2"),
         ({"post_spikes": [5]}, r"SuperSpike.step.post_spikes: must be whole numbers in 0 … 4, got 5"),
     ],
 )  # fmt: skip
@@ -417,6 +430,15 @@ def test_wrong_inputs_raise_and_leave_the_traces_as_they_were(given: dict[str, A
         rule.step(**({"pre_spikes": [], "v_post": np.full(5, -60.0), "error": np.zeros(5), "post_spikes": []} | given))
     for name, array in rule.state().items():
         np.testing.assert_array_equal(array, before[name])
+    rule.step([8, 0, 4], np.full(5, -60.0), post_spikes=[4, 0])  # a refused step leaves nothing behind
+
+
+def test_numbers_beyond_single_precision_are_refused_in_single_precision() -> None:
+    rule = small(precision="single")
+    with pytest.raises(ParameterError, match=r"SuperSpike.step.v_post: must be finite numbers, got 1e\+39 at 0"):
+        rule.step([], [1e39, 0, 0, 0, 0])
+    with pytest.raises(ParameterError, match=r"SuperSpike.step.error: must be finite numbers, got -1e\+39 at 4"):
+        rule.step([], np.zeros(5), [0, 0, 0, 0, -1e39])
 
 
 def test_the_regulariser_asks_for_the_spikes_it_needs() -> None:
@@ -431,11 +453,25 @@ def test_the_regulariser_asks_for_the_spikes_it_needs() -> None:
         (np.zeros((5, 9)).T, r"SuperSpike.update.w: must be a C-contiguous.*np.ascontiguousarray"),
         (np.zeros((9, 5), int), r"SuperSpike.update.w: must be .* float32 or float64 .*got int64 \(9, 5\)"),
         ([[0.0] * 5] * 9, r"SuperSpike.update.w: must be .*got list"),
+        (np.zeros((9, 5), ">f8"), r"SuperSpike.update.w: must be .*got >f8 \(9, 5\)"),
+        (np.zeros((9, 10))[:, ::2], r"SuperSpike.update.w: must be a C-contiguous.*np.ascontiguousarray"),
+        (np.full((9, 5), np.nan), r"SuperSpike.update.w: must be finite numbers, got nan at \(0, 0\)"),
     ],
 )
 def test_wrong_weights_are_named(w: Any, message: str) -> None:
     with pytest.raises(ParameterError, match=message):
         small().update(w)
+
+
+def test_weights_that_are_no_synapses_may_be_anything() -> None:
+    mask = np.arange(45).reshape(9, 5) % 3 > 0
+    w = drive(small(mask=mask), np.where(mask, 0.0, np.nan), noise(300))
+    np.testing.assert_array_equal(np.isnan(w), ~mask)
+
+
+def test_a_rate_that_is_no_number_is_refused() -> None:
+    with pytest.raises(ParameterError, match=r"SuperSpike.update.rate: must be a finite number, got nan"):
+        small().update(np.zeros((9, 5)), rate=np.nan)
 
 
 def test_read_only_weights_are_refused() -> None:
@@ -451,13 +487,164 @@ def test_eligibility_of_no_synapse_is_refused(i: int, j: int, name: str) -> None
         small().eligibility(i, j)
 
 
-def test_a_state_of_other_parameters_is_refused() -> None:
-    with pytest.raises(ParameterError, match=r"SuperSpike.restore: must be a state of the same .*got"):
-        small().restore(SuperSpike(8, 5, precision="double").state())
-    with pytest.raises(ParameterError, match=r"SuperSpike.restore: must be a state of the same .*got"):
-        small().restore(small(tau_rise_ms=2.0).state())
-    with pytest.raises(ParameterError, match=r"SuperSpike.restore: must be a state"):
-        small().restore({})
+MASK = np.arange(45).reshape(9, 5) % 3 > 0
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        (SuperSpike(8, 5, precision="double"), r"n_pre=9; block_ms=20, got n_pre=8; block_ms=500"),
+        (small(tau_rise_ms=2.0), r"tau_rise_ms=5, got tau_rise_ms=2"),
+        (small(optimizer=SGD(2)), r"optimizer=RMaxProp\(learning_rate=1, .*\), got optimizer=SGD\(learning_rate=2, scale=0.0001\)"),
+        (small(mask=MASK), r"mask=None, got mask=30 of 45 synapses, "),
+        (small(w_min=-99.0), r"w_min=-100, got w_min=-99"),
+    ],
+)  # fmt: skip
+def test_a_state_of_other_parameters_is_refused_and_both_are_named(other: SuperSpike, message: str) -> None:
+    with pytest.raises(ParameterError, match=r"SuperSpike.restore: must be a state of the same parameters, " + message):
+        small().restore(other.state())
+
+
+def test_masks_that_differ_are_different_parameters() -> None:
+    small(mask=MASK).restore(small(mask=MASK.tolist()).state())
+    small().restore(small(mask=np.ones((9, 5), bool)).state())  # all synapses are there
+    with pytest.raises(
+        ParameterError, match=r"SuperSpike.restore: must be .* mask=30 of 45 synapses, .*got mask=30 of 45 synapses"
+    ):
+        small(mask=MASK).restore(small(mask=MASK[::-1]).state())
+
+
+@pytest.mark.parametrize("number", [int, np.float32, np.float64, np.int64, Fraction], ids=lambda cls: cls.__name__)
+def test_equal_parameters_are_equal_whatever_their_type(number: Callable[[int], Any]) -> None:
+    options = {"tau_rise_ms": 4, "tau_decay_ms": 8, "dt_ms": 1, "delay_ms": 2, "precision": "double"}
+    more = {"block_ms": 20, "v_threshold": -50, "w_max": 60, "w_min": 0, "rho": 1, "exponent": 2, "tau_het_ms": 50}
+    cast = lambda values: {name: x if isinstance(x, str) else number(x) for name, x in values.items()}  # noqa: E731
+    plain = SuperSpike(9, 5, optimizer=SGD(1.0, 1.0), surrogate=FastSigmoid(2.0), **options, **more)
+    other = SuperSpike(
+        np.int32(9), np.uint8(5), optimizer=SGD(number(1), number(1)), surrogate=FastSigmoid(number(2)), **cast(options | more)
+    )
+    for ids, v, e in noise(60):
+        other.step(ids, v, e, post_spikes=[1])
+        plain.step(ids, v, e, post_spikes=[1])
+    for name, array in plain.state().items():
+        np.testing.assert_array_equal(array, other.state()[name])
+    plain.restore(other.state())
+    VanRossumError(3, **options).restore(VanRossumError(np.int16(3), **cast(options)).state())
+    del options["delay_ms"]
+    made = [Feedback("random", np.ones((4, 3)), seed=seed, **cast(options)) for seed in (2, np.int64(2))]
+    made[0].restore(made[1].state())
+
+
+class Pair(NamedTuple):
+    """An object and what a step of it needs."""
+
+    made: Any
+    step: Callable[[Any, np.random.Generator], Any]
+
+
+def objects() -> dict[str, Pair]:
+    """One of each kind."""
+    ids = lambda rng, n: np.flatnonzero(rng.random(n) < 0.05)  # noqa: E731
+    rule = Pair(
+        small(mask=MASK, rho=1.0),
+        lambda x, rng: x.step(ids(rng, 9), rng.uniform(-60, -50, 5), rng.normal(size=5), post_spikes=ids(rng, 5)),
+    )
+    error = Pair(VanRossumError(3), lambda x, rng: x.step(ids(rng, 3), ids(rng, 3)))
+    weights = np.random.default_rng(8).normal(size=(4, 3))
+    assigned = Feedback("uniform", weights)
+    assigned.matrix = [[1, 2, 3, 4]] * 3
+    feedbacks = {"assigned": assigned, **{name: Feedback(name, weights) for name in ("random", "symmetric")}}
+    step = lambda x, rng: x.step(rng.normal(size=3))  # noqa: E731
+    return {"rule": rule, "error": error, **{name: Pair(feedback, step) for name, feedback in feedbacks.items()}}
+
+
+def through_a_file(x: Any) -> Any:
+    file = io.BytesIO()
+    np.savez(file, **x.state())
+    file.seek(0)
+    other = copy.deepcopy(x)
+    other.reset()
+    if isinstance(x, Feedback):
+        other.matrix = np.zeros_like(x.matrix)
+    with np.load(file, allow_pickle=False) as state:
+        other.restore(state)
+    return other
+
+
+COPIES = {"copy": copy.copy, "deepcopy": copy.deepcopy, "pickle": lambda x: pickle.loads(pickle.dumps(x)), "npz": through_a_file}
+
+
+@pytest.mark.parametrize("how", COPIES)
+@pytest.mark.parametrize("kind", objects())
+def test_copies_go_on_exactly_and_are_independent(kind: str, how: str) -> None:
+    made, step = objects()[kind]
+    rng = np.random.default_rng(1)
+    for _ in range(433):
+        step(made, rng)
+    before, again = made.state(), COPIES[how](made)
+    assert not any(np.shares_memory(x, y) for x in made._state for y in again._state)
+    seed = rng.integers(1000)
+    rng = np.random.default_rng(seed)
+    for _ in range(433):
+        step(again, rng)
+    for name, array in made.state().items():
+        np.testing.assert_array_equal(array, before[name])
+    rng = np.random.default_rng(seed)
+    for _ in range(433):
+        step(made, rng)
+    for name, array in made.state().items():
+        np.testing.assert_array_equal(array, again.state()[name])
+    assert made._state.e.any()
+    if kind == "error":
+        assert again.impulses is again._state.impulses
+
+
+def test_a_copied_rule_changes_weights_as_the_first_does() -> None:
+    rule, w = small(mask=MASK), np.zeros((9, 5))
+    drive(rule, w, noise(300))
+    again, v = copy.deepcopy((rule, w))
+    np.testing.assert_array_equal(drive(rule, w, noise(300, seed=8)), drive(again, v, noise(300, seed=8)))
+    assert np.abs(w).max() > 0
+
+
+def test_symmetric_feedback_follows_the_weights_that_were_copied_with_it() -> None:
+    w = np.ones((4, 3))
+    feedback = Feedback("symmetric", w)
+    v, deep = copy.deepcopy((w, feedback))
+    shallow = copy.copy(feedback)
+    v[:] = 5000
+    for x in (feedback, deep, shallow):
+        x.refresh()
+    assert (feedback.matrix.max(), deep.matrix.max(), shallow.matrix.max()) == (np.float32(0.001), 5, np.float32(0.001))
+
+
+@pytest.mark.parametrize("kind", objects())
+def test_damaged_states_are_refused_and_nothing_is_changed(kind: str) -> None:
+    made, step = objects()[kind]
+    rng = np.random.default_rng(1)
+    for _ in range(50):
+        step(made, rng)
+    state = made.state()
+    with pytest.raises(ParameterError, match=r"restore: must be a state of the same kind of object, .*got nothing"):
+        made.restore({})
+    with pytest.raises(ParameterError, match=r"restore: must be a state of the same kind of object, .*got int"):
+        made.restore(3)
+    damaged = []
+    for name, array in state.items():
+        if name == "parameters":
+            continue
+        damaged += [(name, np.zeros((1, *array.shape), array.dtype)), (name, array.astype(np.float16))]
+        damaged += [(name, array.ravel()[:1])] if array.size > 1 else []
+        if array.dtype.kind == "i":
+            damaged += [(name, array - 10**6), (name, array + 2**62)]
+            damaged += [(name, array + 10**6)] if name != "step" else []  # any number of steps may have gone by
+        else:
+            damaged.append((name, np.full_like(array, np.nan)))
+    for name, array in damaged:
+        with pytest.raises(ParameterError, match=rf"{type(made).__name__}.restore.{name}: must be "):
+            made.restore({k: x + (x.dtype.kind == "f") for k, x in state.items()} | {name: array})
+        for k, x in made.state().items():
+            np.testing.assert_array_equal(x, state[k])
 
 
 def test_the_error_objects_check_what_they_are_given() -> None:
@@ -475,11 +662,113 @@ def test_the_error_objects_check_what_they_are_given() -> None:
         Feedback("random", np.zeros((4, 3))).step(np.zeros(4))
     with pytest.raises(ParameterError, match=r"feedback: must be one of"):
         Feedback("nonsense", np.zeros((4, 3)))
+    with pytest.raises(ParameterError, match=r"Feedback.seed: must be a whole number >= 0, got 1.5"):
+        Feedback("random", np.zeros((4, 3)), seed=1.5)
+    with pytest.raises(
+        ParameterError, match=r"VanRossumError.step.target_spikes: must be ids, each once, got 0 twice; np.flatnonzero"
+    ):
+        VanRossumError(3).step([], np.array([0, 1, 0]))
+    with pytest.raises(
+        ParameterError, match=r"VanRossumError.step.output_spikes: must be ids, each once, got 1 twice; np.flatnonzero"
+    ):
+        VanRossumError(3).step([1, 1], [])
 
 
-def test_the_error_objects_reset_and_restore() -> None:
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_impulses_that_are_no_numbers_are_refused(bad: float) -> None:
+    feedback = Feedback("random", np.zeros((4, 3)))
+    feedback.step([1, 0, -1])
+    before = feedback.state()
+    with pytest.raises(ParameterError, match=rf"Feedback.step.impulses: must be finite numbers, got {bad} at 1"):
+        feedback.step([0, bad, 0])
+    for name, array in feedback.state().items():
+        np.testing.assert_array_equal(array, before[name])
+
+
+B = np.arange(12.0).reshape(3, 4)
+
+
+@pytest.mark.parametrize(
+    "given", [np.asfortranarray(B), B.tolist(), B.astype(int), B.astype(np.float32), np.repeat(B, 2, axis=1)[:, ::2]]
+)
+def test_an_assigned_feedback_matrix_is_copied_whatever_its_layout(given: Any) -> None:
+    feedback = Feedback("random", np.zeros((4, 3)), precision="double")
+    feedback.matrix = given
+    if isinstance(given, np.ndarray):
+        given[:] = 7
+    np.testing.assert_array_equal(feedback.matrix, np.arange(12).reshape(3, 4))
+    feedback.step([0, 0, 1])
+    e = feedback.step([0, 0, 0]), feedback.step([0, 0, 0])
+    np.testing.assert_allclose(e[1] / e[1][1], [8 / 9, 1, 10 / 9, 11 / 9], rtol=1e-14)  # row 2; some roundings of doubles
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (B.T, r"must be numbers of shape \(n_out, n_hidden\) = \(3, 4\), got float64 of shape \(4, 3\)"),
+        (1.0, r"must be numbers of shape .*got float64 of shape \(\)"),
+        (B[:1], r"must be numbers of shape .*got float64 of shape \(1, 4\)"),
+        (B.astype(complex), r"must be numbers of shape .*got complex128"),
+        (B.astype(str), r"must be numbers of shape .*got <U"),
+        ([[1, 2], [3]], r"must be numbers of shape .*got object of shape \(2,\)"),
+        (np.where(B == 6, np.nan, B), r"must be finite numbers, got nan at \(1, 2\)"),
+        (np.where(B == 6, 1e39, B), r"must be finite numbers, got 1e\+39 at \(1, 2\)"),
+    ],
+)
+def test_a_wrong_feedback_matrix_is_refused_and_the_old_one_stays(given: Any, message: str) -> None:
+    feedback = Feedback("random", np.zeros((4, 3)))
+    before = feedback.matrix.copy()
+    with pytest.raises(ParameterError, match=r"Feedback.matrix: " + message):
+        feedback.matrix = given
+    np.testing.assert_array_equal(feedback.matrix, before)
+
+
+@pytest.mark.parametrize(
+    ("drawn", "message"),
+    [
+        ([], r"Odd.matrices: must be a list of 2 matrices, one for each hidden layer, got 0"),
+        ([B], r"Odd.matrices: must be a list of 2 matrices, one for each hidden layer, got 1"),
+        (B, r"Odd.matrices: must be a list of 2 matrices, one for each hidden layer, got ndarray"),
+        ([B[:1], B], r"Odd.matrices: must be numbers of shape \(n_out, n_hidden\) = \(3, 4\), got float64 of shape \(1, 4\)"),
+        ([B * np.nan, B], r"Odd.matrices: must be finite numbers, got nan at \(0, 0\)"),
+    ],
+)
+def test_a_scheme_s_wrong_matrices_are_named(drawn: Any, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Odd(NamedTuple):
+        follows_weights: bool = False
+
+        def matrices(self, weights: list[np.ndarray], rng: np.random.Generator) -> Any:
+            return drawn
+
+    monkeypatch.setitem(FEEDBACKS, "odd", Odd)
+    with pytest.raises(ParameterError, match=message):
+        Feedback("odd", [np.zeros((4, 5)), np.zeros((5, 3))])
+
+
+@pytest.mark.parametrize("precision", ["single", "double"])
+def test_long_silence_leaves_no_denormal_numbers_in_the_errors(precision: str) -> None:
+    options = {"tau_rise_ms": 0.4, "tau_decay_ms": 0.8, "precision": precision}
+    output, hidden = VanRossumError(2, delay_ms=0.0, **options), Feedback("uniform", np.zeros((3, 2)), **options)
+    filter, e1 = error_filter(Rule(tau_rise=0.4, tau_decay=0.8), Scheme())
+    e2, largest = 0.0, 0.0
+    rounding = 1e-4 if precision == "single" else 1e-12  # 2⁻²⁴ or 2⁻⁵³, some times in each of the 300 steps down to 1e-20
+    for step in range(6001):  # 0.875 per step: 1e-348 at the end, which rounds to a denormal number that stays
+        e = output.step([], [0] if step == 0 else [])
+        below = hidden.step(output.impulses)
+        if step > 0:
+            e1 *= filter.a1
+            e2 = filter.a2 * e2 + filter.c * e1
+            assert abs(e[0] - e2) <= rounding * e2 + 2e-20  # what a flush takes away
+            largest = max(largest, below[0])
+    assert largest > 0.05
+    assert not any(x.any() for helper in (output, hidden) for x in (helper._state.e1, helper._state.e2))
+
+
+@pytest.mark.parametrize("kind", ["uniform", "random", "symmetric", "assigned", "of older weights"])
+def test_the_error_objects_reset_and_restore(kind: str) -> None:
     rng = np.random.default_rng(2)
     steps = [(np.flatnonzero(rng.random(3) < 0.05), np.flatnonzero(rng.random(3) < 0.05)) for _ in range(60)]
+    weights = rng.normal(size=(4, 3))
 
     def run(output: VanRossumError, hidden: Feedback, steps: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
         found = []
@@ -488,13 +777,18 @@ def test_the_error_objects_reset_and_restore() -> None:
             found.append(np.concatenate([e, hidden.step(output.impulses)]))
         return np.array(found)
 
-    output, hidden = VanRossumError(3), Feedback("uniform", np.zeros((4, 3)))
+    scheme = {"assigned": Random(), "of older weights": "symmetric"}.get(kind, kind)
+    output, hidden = VanRossumError(3), Feedback(scheme, weights)
+    if kind == "assigned":
+        hidden.matrix = rng.normal(size=(3, 4))
+    elif kind == "of older weights":
+        weights += 1
     first = run(output, hidden, steps)
-    assert np.abs(first).max() > 0
+    assert np.abs(first).max(axis=0).min() > 0
     output.reset()
     hidden.reset()
     np.testing.assert_array_equal(run(output, hidden, steps[:30]), first[:30])
-    again = VanRossumError(3), Feedback("uniform", np.zeros((4, 3)))
+    again = VanRossumError(3), Feedback(scheme, weights)
     for new, old in zip(again, (output, hidden), strict=True):
         new.restore(old.state())
     np.testing.assert_array_equal(run(*again, steps[30:]), first[30:])
