@@ -32,9 +32,7 @@ def in_unit(name: str, value: Any, unit: Any) -> float:
             return float(value / unit)
     except TypeError:
         pass  # no number, or more than one
-    raise ParameterError(
-        f"SuperSpikeSynapses.{name}: must be a quantity in {get_dimensions(unit)}, e.g. {unit!r}, got {value!r}"
-    )
+    raise ParameterError(f"SuperSpikeSynapses.{name}: must be a quantity in {get_dimensions(unit)}, e.g. {unit!r}, got {value!r}")
 
 
 def is_array(variables: Any, name: str, unit: Any) -> bool:
@@ -141,7 +139,7 @@ class SuperSpikeSynapses(Synapses):  # type: ignore[misc]
             raise ParameterError(f"SuperSpikeSynapses.targets: must be {len(target)} spike trains, got {len(targets)}")
         self._pre, self._post = Spiking("source", source), Spiking("target", target)
         self._wanted = None if targets is None else Spiking("targets", targets)
-        if above is not None and (len(above.source) != len(target) or not above._pre.same(self._post)):
+        if above is not None and not above._pre.same(self._post):
             raise ParameterError(
                 f"SuperSpikeSynapses.above: must lead from the {len(target)} target neurons upwards, got from {len(above.source)}"
             )
@@ -180,6 +178,8 @@ class SuperSpikeSynapses(Synapses):  # type: ignore[misc]
             raise ParameterError(
                 f"SuperSpikeSynapses.model: must have a weight w in the dimensions of unit, {get_dimensions(unit)}, got {model!r}"
             )
+        if self.pre.event != "spike":
+            raise ParameterError(f"SuperSpikeSynapses.on_event: must be 'spike' of source, got {self.pre.event!r}")
         self.add_dependency(targets if above is None else above)
         # at the end of a step: spikes and voltages after the reset; outputs first, then down
         order = len(self._layers)
@@ -198,32 +198,20 @@ class SuperSpikeSynapses(Synapses):  # type: ignore[misc]
         self._left = self.variables["w"].get_value().copy()
 
     def _prepare(self) -> None:
-        address = f"SuperSpikeSynapses {self.name}"
-        for role, group in self._groups.items():
-            if not group.active:
-                raise ParameterError(f"{address}: its {role} must be active, got {group.name}; rate = 0 stops learning")
-        steps = {role: float(group.clock.dt_) for role, group in self._groups.items() if group is not self._above}
-        dt = steps["target"]
-        if not np.allclose(list(steps.values()), dt, rtol=CLOCKS, atol=0):
-            got = ", ".join(f"{role} {1000 * step:g} ms" for role, step in steps.items())
-            raise ParameterError(f"{address}: its groups must have the same dt, got {got}; make them without dt")
-        if self.rule is not None and 1000 * dt != self._dt_ms:
-            raise ParameterError(
-                f"{address}: must keep its dt between runs, got {1000 * dt:g} ms after {self._dt_ms:g} ms; make the network anew"
-            )
+        """What comes before a run: check everything, then take up the weights."""
+        dt_ms, where = self._checked_dt(), (self.i[:], self.j[:])
         delay_ms = 1000 * float(self.pre.variables["delay"].get_value()[0])
         if not np.isclose(delay_ms, self._delay_ms):
             raise ParameterError(
-                f"{address}: must keep the delay that it was made with, {self._delay_ms:g} ms, got {delay_ms:g} ms; "
-                "make it with another"
+                f"SuperSpikeSynapses {self.name}: must keep the delay that it was made with, {self._delay_ms:g} ms, "
+                f"got {delay_ms:g} ms; make it with another"
             )
         if not is_array(self._post.whole.variables, self._voltage, volt):
             raise ParameterError(
                 f"SuperSpikeSynapses.voltage: must be a variable of the target neurons, got {self._voltage!r}; "
                 "each of them needs one of its own, in volts"
             )
-        Param("", "").check(f"{address}.rate", self.rate)
-        where = self.i[:], self.j[:]
+        Param("", "").check(f"SuperSpikeSynapses {self.name}.rate", self.rate)
         present = np.zeros(self._dense.shape, np.bool_)
         present[where] = True
         if present.sum() != len(self):
@@ -235,18 +223,40 @@ class SuperSpikeSynapses(Synapses):  # type: ignore[misc]
         self._dense[~present] = 0
         self._gather()
         if self.rule is None:
-            self._make(1000 * dt, present if self._saved is None else self._present)
+            self._make(dt_ms, present if self._saved is None else self._present)
         if not np.array_equal(present, self._present):
             self._connect(present)
         if self._above is not None and any(synapses._changed() for synapses in self._layers[1:]):
             self._error.refresh()
 
+    def _checked_dt(self) -> float:
+        """The time step (ms), once it is found to be that of all groups, and all of them to run."""
+        for role, group in self._groups.items():
+            if not group.active:
+                raise ParameterError(
+                    f"SuperSpikeSynapses {self.name}: its {role} must be active, got {group.name}; rate = 0 stops learning"
+                )
+        steps = {role: 1000 * float(group.clock.dt_) for role, group in self._groups.items() if group is not self._above}
+        dt_ms = steps["target"]
+        if not np.allclose(list(steps.values()), dt_ms, rtol=CLOCKS, atol=0):
+            got = ", ".join(f"{role} {step:g} ms" for role, step in steps.items())
+            raise ParameterError(
+                f"SuperSpikeSynapses {self.name}: its groups must have the same dt, got {got}; make them without dt"
+            )
+        if self.rule is not None and not np.isclose(dt_ms, self._dt_ms, rtol=CLOCKS, atol=0):
+            raise ParameterError(
+                f"SuperSpikeSynapses {self.name}: must keep its dt between runs, got {dt_ms:g} ms after {self._dt_ms:g} ms; "
+                "make the network anew"
+            )
+        return dt_ms
+
     def _shared(self, dt_ms: float) -> dict[str, Any]:
         return {"dt_ms": dt_ms, **self._filters}
 
     def _new_rule(self, dt_ms: float, present: Array) -> SuperSpike:
+        n_pre, n_post = present.shape
         mask = None if present.all() else present
-        return SuperSpike(*present.shape, delay_ms=self._delay_ms, mask=mask, **self._shared(dt_ms), **self._options)
+        return SuperSpike(n_pre, n_post, delay_ms=self._delay_ms, mask=mask, **self._shared(dt_ms), **self._options)
 
     def _make(self, dt_ms: float, present: Array) -> None:
         """Make the rule and what drives it, and continue from where they were stored."""
@@ -295,7 +305,7 @@ class SuperSpikeSynapses(Synapses):  # type: ignore[misc]
             self.rule.update(self._dense, self.rate)
             self.variables["w"].set_value(self._dense[self._where] * self._unit)
             self._gather()  # as Brian2 has rounded them
-        if self._above is not None and self._above.rule.block_complete:
+        if any(synapses.rule.block_complete for synapses in self._layers[1:]):
             self._error.refresh()
 
     def _full_state(self) -> dict[str, Any]:

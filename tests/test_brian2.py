@@ -150,7 +150,11 @@ def random_parts() -> Any:
     b2.prefs.codegen.target, b2.defaultclock.dt = "numpy", 0.1 * b2.ms
     b2.seed(3)
     inputs = b2.PoissonGroup(14, 100 * b2.Hz, name="inputs")
-    hidden, outputs, targets = lif_group(9, name="hidden"), lif_group(5, name="outputs"), b2.PoissonGroup(6, 30 * b2.Hz, name="targets")
+    hidden, outputs, targets = (
+        lif_group(9, name="hidden"),
+        lif_group(5, name="outputs"),
+        b2.PoissonGroup(6, 30 * b2.Hz, name="targets"),
+    )
     shared: dict[str, Any] = {"block": BLOCK * b2.ms, "optimizer": ss.RMaxProp(1.0)}
     upper = SuperSpikeSynapses(hidden[2:], outputs[1:4], targets=targets[3:], name="upper", **shared)
     lower = SuperSpikeSynapses(inputs[1:13], hidden[2:], feedback="random", seed=7, above=upper, name="lower", **shared)
@@ -235,6 +239,7 @@ def test_parts_of_groups_learn_as_whole_groups_do() -> None:
         ({"targets": 3, "v_threshold": 50 * b2.ms}, r"SuperSpikeSynapses.v_threshold: must be a quantity in"),
         ({"targets": 3, "block": [20, 20] * b2.ms}, r"SuperSpikeSynapses.block: must be a quantity in s, e.g. .*got array"),
         ({"targets": 3, "tau_rise": "5*ms"}, r"SuperSpikeSynapses.tau_rise: must be a quantity in s, e.g. .*got '5\*ms'"),
+        ({"targets": 3, "on_event": "firing"}, r"SuperSpikeSynapses.on_event: must be 'spike' of source, got 'firing'"),
         ({"targets": 3, "unit": 0 * b2.mV}, r"SuperSpikeSynapses.unit: must be > 0, got"),
         ({"targets": 3, "model": "w : volt (shared)"}, r"SuperSpikeSynapses.model: must have a weight w"),
         ({"targets": 3, "model": "g : volt", "on_pre": "I_post += g"}, r"SuperSpikeSynapses.model: must have a weight w"),
@@ -244,14 +249,18 @@ def test_parts_of_groups_learn_as_whole_groups_do() -> None:
 def test_wrong_arguments_are_named(options: dict[str, Any], message: str) -> None:
     if isinstance(options.get("targets"), int):
         options = options | {"targets": b2.SpikeGeneratorGroup(options["targets"], [], [] * b2.ms)}
+    inputs = b2.NeuronGroup(4, "", threshold="False", events={"firing": "False"})
     with pytest.raises(ss.ParameterError, match=message):
-        SuperSpikeSynapses(b2.SpikeGeneratorGroup(4, [], [] * b2.ms), lif_group(3), **options)
+        SuperSpikeSynapses(inputs, lif_group(3), **options)
 
 
 def an_output_layer(**options: Any) -> tuple[Any, Any]:
     """Four inputs, three outputs."""
     task = a_task(4)
-    layers, targets = [source_of(task.inputs, 70.0, name="inputs"), lif_group(3, name="outputs")], source_of(task.targets, 70.0, name="targets")
+    layers, targets = (
+        [source_of(task.inputs, 70.0, name="inputs"), lif_group(3, name="outputs")],
+        source_of(task.targets, 70.0, name="targets"),
+    )
     synapses = SuperSpikeSynapses(*layers, targets=targets, block=BLOCK * b2.ms, **options)
     return b2.Network(*layers, targets, synapses), synapses
 
@@ -311,7 +320,7 @@ def test_groups_of_another_time_step_are_refused(role: str) -> None:
 
 @pytest.mark.parametrize("missing", ["targets", "synapses1"])
 def test_targets_and_synapses_above_must_be_in_the_network(missing: str) -> None:
-    network, layers, synapses = in_brian2(a_network([12, 7, 3]), a_task())
+    network = in_brian2(a_network([12, 7, 3]), a_task())[0]
     del network[missing]
     with pytest.raises(ValueError, match="not the object on which it depends"):
         network.run(1 * b2.ms)
@@ -390,6 +399,8 @@ def test_synapses_connected_between_runs_learn_as_those_that_were_silent_before(
         synapses.w = before[: len(synapses)] * b2.mV
         network.run(15 * b2.ms)  # no block is complete
         if late:
+            network.store()
+            network.restore()
             synapses.connect("i >= 6")
         synapses.w = after * b2.mV
         network.run(55 * b2.ms)
@@ -412,21 +423,21 @@ def test_symmetric_feedback_takes_up_weights_set_between_runs() -> None:
 
 
 def test_rules_do_not_disturb_each_other_in_one_network_or_another() -> None:
-    def members(name: str, seed: int) -> tuple[list[Any], Any]:
+    def members(name: str, seed: int) -> list[Any]:
         task = ss.tasks.poisson(n_inputs=8, input_rate=40.0, outputs=3, target_rate=30.0, period_ms=70.0, seed=seed)
         layers, targets = [source_of(task.inputs, 70.0), lif_group(3)], source_of(task.targets, 70.0, dt=0.1 * b2.ms)
         synapses = SuperSpikeSynapses(*layers, targets=targets, block=BLOCK * b2.ms, name=name)
         synapses.connect()
         synapses.w = "(20 + 5*i)*mV"
-        return [*layers, targets, synapses], synapses
+        return [*layers, targets, synapses]
 
     alone: dict[str, Any] = {}
-    networks = {name: b2.Network(*members(name, seed)[0]) for seed, name in enumerate("ab")}
+    networks = {name: b2.Network(*members(name, seed)) for seed, name in enumerate("ab")}
     for duration in (30.0, 35.0):  # in turns
         alone |= {name: weights_to_come(network, duration)[0] for name, network in networks.items()}
-    both = b2.Network(members("a", 0)[0], members("b", 1)[0])
+    both = b2.Network(members("a", 0), members("b", 1))
     np.testing.assert_array_equal(weights_to_come(both, 65.0), [alone["a"], alone["b"]])
-    inputs, outputs, targets, synapses = members("a", 0)[0]
+    _inputs, _outputs, _targets, synapses = members("a", 0)
     b2.run(65 * b2.ms)  # the magic network: what is in sight
     np.testing.assert_array_equal(weights_of(synapses), alone["a"])
 
