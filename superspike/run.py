@@ -20,6 +20,7 @@ from . import config, plotting
 from ._parameters import ParameterError
 from .config import COST_WINDOW, Training
 from .network import Network, load_weights, save_weights
+from .scheme import to_steps
 from .spikes import Spikes, agreement, write_ras
 from .tasks import Task
 
@@ -69,7 +70,7 @@ class Run:
     def periods_ms(self) -> list[tuple[float, float]]:
         """Begin and end (ms) of the first and the last whole period recorded; of all there is, if that is less than two."""
         period, end = self.task.period_ms, self.windows_ms[-1][1]
-        last = round(end / period, 6) // 1 * period
+        last = int(to_steps(end, period)) * period
         return [(0.0, period), (last - period, last)] if last >= 2 * period else [(0.0, end)]
 
     def answered(self) -> dict[str, Any]:

@@ -25,12 +25,17 @@ forward Euler, and the Euler followers of pre trace and error read x1 after its 
 from __future__ import annotations
 
 import math
-from typing import Annotated, NamedTuple
+from typing import Annotated, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from ._parameters import Param, ParameterError, fields, one_of, parameters
 from .filters import INTEGRATIONS, Filter, double_exponential
 from .neuron import LIF, LIFStep
 from .rule import Rule
+
+Array = NDArray[Any]
 
 PRECISIONS = ("single", "double")
 
@@ -60,14 +65,34 @@ def check_scheme(scheme: Scheme, lif: LIF, rule: Rule) -> None:
     whole_steps("Rule.block", rule.block, scheme.dt)
 
 
+def slack(times_ms: ArrayLike, dt: float = 0.1) -> Array:
+    """How far (ms) beside a boundary of steps of ``dt`` (ms; by default Scheme's) a time still means the boundary.
+
+    Twice as far as single precision's numbers lie apart there, 2⁻²² of the time: more than is lost by storing it so and by
+    a change of unit on top, or by adding up steps in double precision. At least 1 ns, which text files may count; at most a
+    128th of a step. Single precision is so covered for 2¹⁷ steps (13 s of 0.1 ms), with a change of unit for half of that.
+    """
+    margin: Array = np.minimum(np.maximum(np.asarray(times_ms, float) * 2.0**-22, 1e-6), dt / 128)
+    return margin
+
+
+def to_steps(times_ms: ArrayLike, dt: float) -> Array:
+    """The steps of ``dt`` (ms) that times (ms) fall into: 0.3 ms is step 3 of 0.1 ms, whatever binary fractions say (slack)."""
+    times = np.asarray(times_ms, float)
+    steps: Array = np.floor((times + slack(times, dt)) / dt).astype(np.int64)
+    return steps
+
+
 def whole_steps(address: str, time: float, dt: float) -> int:
-    """``time`` (ms) as a number of steps; ParameterError, naming the nearest allowed values, where it is not whole."""
+    """``time`` (ms) as a number of steps, 0 only if it is 0; ParameterError, naming the nearest, where it is not whole."""
+    if not time / dt < 2**53:
+        raise ParameterError(f"{address}: must be fewer than 2⁵³ steps of {dt:g} ms, got {time:.10g} ms")
     steps = round(time / dt)
-    if abs(time / dt - steps) > 1e-6 * max(1, steps):
+    if abs(time - steps * dt) > slack(time, dt) or (steps == 0 and time != 0):
         below = math.floor(time / dt)
         raise ParameterError(
-            f"{address}: must be a whole number of steps of {dt:g} ms, got {time:g} ms; "
-            f"the nearest are {below * dt:g} and {(below + 1) * dt:g} ms"
+            f"{address}: must be a whole number of steps of {dt:g} ms, got {time:.10g} ms; "
+            f"the nearest are {below * dt:.10g} and {(below + 1) * dt:.10g} ms"
         )
     return steps
 

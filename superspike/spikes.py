@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ._parameters import Param, ParameterError, extra
+from .scheme import slack, to_steps
 
 Array = NDArray[Any]
 
@@ -20,12 +21,6 @@ STEP = Param("ms", "length of a raster's time step", gt=0)
 
 class SpikeFileError(ParameterError):
     """A spike file that cannot be read; the message names file and line."""
-
-
-def to_steps(times_ms: ArrayLike, dt: float) -> Array:
-    """Times (ms) as whole steps of ``dt`` (ms), rounded down: 0.3 ms is step 3 of 0.1 ms, whatever binary fractions say."""
-    steps: Array = np.floor(np.round(np.asarray(times_ms, float) / dt, 6)).astype(np.int64)
-    return steps
 
 
 class Spikes:
@@ -68,7 +63,7 @@ class Spikes:
 
     def between(self, start_ms: float, stop_ms: float) -> Spikes:
         """The spikes with start_ms <= time < stop_ms, at the same times."""
-        a, b = np.searchsorted(self.times_ms, [start_ms - 1e-6, stop_ms - 1e-6])
+        a, b = np.searchsorted(self.times_ms, [edge - slack(edge) for edge in (start_ms, stop_ms)])
         return Spikes(self.times_ms[a:b], self.ids[a:b], self.n)
 
     def train(self, unit: int) -> Array:
@@ -108,17 +103,18 @@ class Spikes:
         """
         STEP.check("Spikes.to_raster.dt_ms", dt_ms)
         steps = to_steps(self.times_ms, dt_ms)
-        end = int(steps[-1]) + 1 if len(self) else 0
+        length = int(steps[-1]) + 1 if len(self) else 0
         if duration_ms is not None:
             Param("ms", "", ge=0).check("Spikes.to_raster.duration_ms", duration_ms)
-            length = math.ceil(round(duration_ms / dt_ms, 6))
-            if end > length:
+            length = math.ceil((duration_ms - slack(duration_ms, dt_ms)) / dt_ms)
+            end = length * dt_ms
+            if len(self) and self.times_ms[-1] >= end - slack(end, min(dt_ms, 0.1)):
                 raise ParameterError(
-                    f"Spikes.to_raster.duration_ms: must reach beyond the last spike ({self.times_ms[-1]:g} ms), "
-                    f"got {duration_ms:g}; cut with between()"
+                    f"Spikes.to_raster.duration_ms: must reach beyond the last spike ({self.times_ms[-1]:.10g} ms), "
+                    f"got {duration_ms:.10g}; cut with between()"
                 )
-            end = length
-        raster = np.zeros((end, self.n), bool)
+            steps = np.minimum(steps, length - 1)
+        raster = np.zeros((length, self.n), bool)
         raster[steps, self.ids] = True
         if not merge and raster.sum() < len(self):
             cells, counts = np.unique(steps * self.n + self.ids, return_counts=True)
@@ -229,9 +225,10 @@ def match(output: Spikes, target: Spikes, tolerance_ms: float = 2.0) -> Matches:
     hits = 0
     for unit in np.intersect1d(output.ids, target.ids):
         ours, wanted = output.train(unit), target.train(unit)
+        reach = tolerance_ms + slack(wanted)
         i = j = 0
         while i < len(ours) and j < len(wanted):
-            if abs(ours[i] - wanted[j]) <= tolerance_ms + 1e-6:
+            if abs(ours[i] - wanted[j]) <= reach[j]:
                 hits, i, j = hits + 1, i + 1, j + 1
             elif ours[i] < wanted[j]:
                 i += 1

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from ._parameters import Param, ParameterError, Registry, parameters
 from .network import check_seed
-from .spikes import Spikes, read_ras, to_steps
+from .scheme import slack, to_steps, whole_steps
+from .spikes import Spikes, read_ras
 
 Array = NDArray[Any]
 Window = tuple[Array, Array]
@@ -25,6 +26,7 @@ INPUTS: Registry[type] = Registry("inputs")
 TARGETS: Registry[type] = Registry("targets")
 
 PERIOD_STEP = 10.0  # ms: a period that is not given is the patterns' end rounded up to this
+IN_MS = 100.0  # periods: times that late were written in ms and read as s
 STIMULUS = 10.0  # ms: length of a pattern of the XOR task
 MAX_PIXELS = 50_000_000  # a picture beyond this is refused before it is decoded
 
@@ -51,13 +53,16 @@ class Task:
     def __init__(self, inputs: Spikes, targets: Spikes, period_ms: float | None = None, spec: Any = None) -> None:
         if period_ms is None:
             end = max((spikes.times_ms[-1] for spikes in (inputs, targets) if len(spikes)), default=0.0)
-            period_ms = (math.floor(round(end / PERIOD_STEP, 6)) + 1) * PERIOD_STEP
+            period_ms = (int(to_steps(end, PERIOD_STEP)) + 1) * PERIOD_STEP
         PERIOD.check("Task.period_ms", period_ms)
         for name, spikes in (("inputs", inputs), ("targets", targets)):
-            if len(spikes) and spikes.times_ms[-1] > period_ms - 1e-6:
+            last = spikes.times_ms[-1] if len(spikes) else -np.inf
+            if last >= period_ms - slack(period_ms):
+                in_ms = "the times seem to be in ms; a .ras file holds s: divide them by 1000"
+                remedy = in_ms if last >= IN_MS * period_ms else "give a longer period"
                 raise ParameterError(
-                    f"Task.{name}: must lie before the period's end ({period_ms:g} ms), "
-                    f"got a spike at {spikes.times_ms[-1]:g} ms; give a longer period"
+                    f"Task.{name}: must lie before the period's end ({period_ms:.10g} ms), "
+                    f"got a spike at {last:.10g} ms; {remedy}"
                 )
         self.inputs, self.targets, self.period_ms, self.spec = inputs, targets, float(period_ms), spec
 
@@ -85,12 +90,10 @@ class FrozenPattern:
     """A task on the time grid: which spikes fall into a window of steps."""
 
     def __init__(self, task: Task, dt: float) -> None:
-        self.period = round(task.period_ms / dt)
-        if abs(task.period_ms / dt - self.period) > 1e-6 * self.period or self.period < 1:
-            raise ParameterError(f"Task.period_ms: must be a whole number of steps of {dt:g} ms, got {task.period_ms:g} ms")
+        self.period = whole_steps("Task.period_ms", task.period_ms, dt)
         self._patterns = []
         for spikes in (task.inputs, task.targets):
-            steps = to_steps(spikes.times_ms, dt)
+            steps = np.minimum(to_steps(spikes.times_ms, dt), self.period - 1)  # before the end, and be it by a hair
             ends = np.zeros(self.period + 1, np.int32)
             np.cumsum(np.bincount(steps, minlength=self.period), out=ends[1:])
             self._patterns.append((ends, spikes.ids[np.lexsort((spikes.ids, steps))]))

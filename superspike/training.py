@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ._parameters import Param, ParameterError, one_of
+from ._parameters import Param, one_of
 from .config import ENGINES, RECORDS, Training
 from .network import Network
 from .run import Run
@@ -123,8 +123,6 @@ def train(
     total = burn_in + whole_steps("Training.duration_ms", training.duration_ms, dt)
     drop = burn_in + whole_steps("Training.learning_rate_drop_ms", training.learning_rate_drop_ms, dt)
     simulation = Simulation(network, task, training.engine)
-    if total <= burn_in:
-        raise ParameterError(f"Training.duration_ms: must be at least one time step ({dt:g} ms), got {duration_ms:g}")
     names = layer_names(network.sizes)
     recorder = Recorder(simulation, [*names, "target"], training.record == "spikes")
     initial_weights = [w.copy() for w in network.weights]

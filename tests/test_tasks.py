@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 from PIL import Image
 
 from superspike import ParameterError, Spikes, Task, tasks
@@ -38,6 +40,43 @@ def test_a_spike_beyond_the_period_is_refused() -> None:
         ParameterError, match=r"Task\.targets: must lie before the period's end \(100 ms\), got a spike at 100 ms"
     ):
         Task(Spikes([1.0], [0], 1), Spikes([100.0], [0], 1), period_ms=100.0)
+
+
+@given(
+    st.sampled_from([0.01, 0.1, 1 / 3, 1.0, 4.0, 5.0]),
+    st.integers(1, 5000),
+    st.lists(st.floats(0, 1), max_size=5),
+    st.sampled_from([0.0, 1e-6, 1.5e-6, 1e-4, 0.01]),
+)
+@example(4.0, 10, [1.0], 1.5e-6)
+@example(5.0, 4000, [1.0], 0.01)
+def test_what_a_task_takes_lies_within_its_period(dt: float, steps: int, parts: list[float], before: float) -> None:
+    spikes = Spikes([max(0.0, part * steps * dt - before) for part in parts], [0] * len(parts), 1)
+    try:
+        task = Task(spikes, spikes, steps * dt)
+    except ParameterError:
+        return
+    pattern = task.in_steps(dt)
+    assert pattern.period == steps
+    ends, ids = pattern.window(0, steps)[0]
+    assert (len(ends), ends[-1], len(ids)) == (steps, len(spikes), len(spikes))
+    early = task.in_steps(steps * dt)  # one step
+    assert early.window(0, 1)[0][0].tolist() == [len(spikes)]
+
+
+@pytest.mark.parametrize(("period", "dt"), [(100_000.05, 0.1), (1e-8, 0.1), (10.05, 0.1), (10.0, 4.0)])
+def test_a_period_that_is_no_whole_number_of_steps_is_refused(period: float, dt: float) -> None:
+    with pytest.raises(ParameterError, match=r"Task\.period_ms: must be a whole number of steps of .*; the nearest are"):
+        Task(Spikes([], [], 1), Spikes([], [], 1), period).in_steps(dt)
+
+
+def test_times_in_ms_are_not_taken_for_seconds(tmp_path: Path) -> None:
+    (tmp_path / "in.ras").write_text("100.5 0\n2900 1\n")
+    (tmp_path / "out.ras").write_text("0.5 0\n")
+    with pytest.raises(
+        ParameterError, match=r"Task\.inputs: .* period's end \(1000 ms\), got a spike at 2900000 ms; the times seem to be in ms"
+    ):
+        tasks.files(str(tmp_path / "in.ras"), str(tmp_path / "out.ras"), period_ms=1000.0)
 
 
 def test_the_same_seed_gives_the_same_task() -> None:
