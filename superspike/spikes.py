@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import gzip
+import io
 import math
 import os
+import re
+import reprlib
+import zlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,35 +23,82 @@ from .scheme import slack, to_steps
 Array = NDArray[Any]
 
 STEP = Param("ms", "length of a raster's time step", gt=0)
+MOST_UNITS = 2**31 - 1
+
+CONTROL = bytes({*range(32)} - {*b"\t\n\v\f"})  # what makes a file binary
+PLAIN = b"0123456789+-.eE \t\n"  # what the lines of a .ras file consist of
+_NUMBER = rb"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
+SWAPPED = "if the ids come first, as in NEST's .gdf files, swap the columns (and give times in s, not ms)"
+LINE = re.compile(rb"[ \t]*(%s)[ \t]+(%s)[ \t]*" % (_NUMBER, _NUMBER))
 
 
 class SpikeFileError(ParameterError):
     """A spike file that cannot be read; the message names file and line."""
 
 
+def _numbers(rule: str, values: Any, kinds: str = "iuf") -> Array:
+    """``values`` as an array of real numbers; ParameterError for texts, complex numbers, dates and masked values."""
+    try:
+        found = np.asanyarray(values)
+    except ValueError:
+        raise ParameterError(f"{rule}, got lists of different lengths") from None
+    if np.ma.is_masked(found):
+        raise ParameterError(f"{rule}, got masked values; leave them out")
+    if found.dtype == object:  # lists of numbers too large for numpy, other libraries' columns
+        with contextlib.suppress(TypeError, ValueError, OverflowError):
+            found = found.astype(float)
+    if found.size and found.dtype.kind not in kinds:
+        raise ParameterError(f"{rule}, got {reprlib.repr(found.ravel()[:7].tolist())}")
+    return np.atleast_1d(np.asarray(found))
+
+
+def _as_double(values: Array) -> Array:
+    """A copy in double precision; of single precision, the shortest decimal fractions that it stands for."""
+    exact = values.astype(float)
+    if values.dtype.kind == "f" and values.dtype.itemsize < 8:
+        for decimals in range(9, -1, -1):
+            short = np.round(values.astype(float), decimals)
+            exact = np.where(short.astype(values.dtype) == values, short, exact)
+    return exact
+
+
+def _number_of_units(address: str, n: Any) -> int:
+    """``n`` as an int, if it is a whole number from 1 to 2³¹ − 1: ids are kept in 32 bits."""
+    try:
+        if not isinstance(n, (bool, np.bool_, str)) and 1 <= n <= MOST_UNITS and n == int(n):
+            return int(n)
+    except (TypeError, ValueError):
+        pass
+    raise ParameterError(f"{address}: must be a whole number >= 1 and <= {MOST_UNITS}, got {n!r}")
+
+
 class Spikes:
     """Spikes of ``n`` units: ``times_ms`` (ms) and ``ids`` (0 … n − 1), both (spikes,), sorted by time, then unit.
 
-    Raises ParameterError for arrays of different lengths, times that are negative or not finite, ids out of range.
+    Times in single precision become the shortest decimal fractions that they stand for: 0.3, not 0.30000001192.
+
+    Raises ParameterError for arrays of different lengths, times that are negative or not finite, ids out of range, and
+    what is neither: texts, complex numbers, dates, masked values.
     """
 
     def __init__(self, times_ms: ArrayLike, ids: ArrayLike, n: int) -> None:
-        times, units = np.atleast_1d(np.asarray(times_ms, float)), np.atleast_1d(np.asarray(ids))
+        self.n = _number_of_units("Spikes.n", n)
+        rule_ids = f"Spikes.ids: must be whole numbers in 0 … {self.n - 1}"
+        times, units = _numbers("Spikes.times_ms: must be finite and >= 0 ms", times_ms), _numbers(rule_ids, ids, "biuf")
         if times.shape != units.shape or times.ndim != 1:
             raise ParameterError(f"Spikes: times_ms and ids must have one shape (spikes,), got {times.shape} and {units.shape}")
-        if not np.all(np.isfinite(times)) or np.any(times < 0):
-            raise ParameterError(
-                f"Spikes.times_ms: must be finite and >= 0 ms, got {times[~(times >= 0) | ~np.isfinite(times)][0]}"
-            )
-        if n < 1 or n != int(n):
-            raise ParameterError(f"Spikes.n: must be a whole number >= 1, got {n!r}")
-        if units.size and (np.any(units != units.astype(np.int64)) or units.min() < 0 or units.max() >= n):
-            wrong = units[(units < 0) | (units >= n) | (units != units.astype(np.int64))][0]
-            raise ParameterError(f"Spikes.ids: must be whole numbers in 0 … {n - 1}, got {wrong}")
-        order = np.lexsort((units, times))
+        times = _as_double(times)
+        wrong = ~np.isfinite(times) | (times < 0)
+        if wrong.any():
+            raise ParameterError(f"Spikes.times_ms: must be finite and >= 0 ms, got {times[wrong][0]}")
+        wrong = ~((units >= 0) & (units < self.n) & (units == np.floor(units)))
+        if wrong.any():
+            raise ParameterError(f"{rule_ids}, got {units[wrong][0]}")
+        order = np.argsort(times, kind="stable")  # unlike lexsort, quick where most of them are in order
+        later = np.cumsum(np.diff(times[order], prepend=0) > 0)
+        order = order[np.argsort(later * 2**31 + units[order].astype(np.int64), kind="stable")]
         self.times_ms: Array = times[order]
         self.ids: Array = units[order].astype(np.int32)
-        self.n = int(n)
 
     def __len__(self) -> int:
         return len(self.times_ms)
@@ -133,7 +186,7 @@ class Spikes:
         makes them start at 0. The end, ``t_stop``, is the trains' own: spikes here have none. Raises ParameterError for
         a spike before the origin.
         """
-        times = [np.asarray(train.rescale("ms").magnitude, float) - origin_ms for train in trains]
+        times = [_as_double(np.asarray(train.magnitude)) * float(train.units.rescale("ms")) - origin_ms for train in trains]
         first = min((float(x.min()) for x in times if x.size), default=0.0)
         if first < 0:
             raise ParameterError(
@@ -159,7 +212,9 @@ class Spikes:
 
 
 def read_ras(path: str | os.PathLike[str], n: int | None = None, ids_from: int = 0) -> Spikes:
-    """Read a two-column text file: firing time in **seconds**, unit id. Lines that start with # and blank lines are skipped.
+    """Read a two-column text file, plain or gzip: firing time in **seconds**, unit id. ``#`` begins a comment.
+
+    Ids may be written as floats (``1.0``). Times are rounded to 1e-9 ms.
 
     Parameters
     ----------
@@ -174,38 +229,73 @@ def read_ras(path: str | os.PathLike[str], n: int | None = None, ids_from: int =
     name = os.fspath(path)
     if ids_from not in (0, 1):
         raise ParameterError(f"ids_from: must be 0 or 1, got {ids_from!r}")
+    units = MOST_UNITS if n is None else _number_of_units("read_ras.n", n)
+    text = _ras_text(name)
+    if not text.strip():
+        if n is None:
+            raise SpikeFileError(f"{name}: must hold at least one spike, is empty; or say how many silent units it means")
+        return Spikes([], [], n)
+    rows = _table(text)
+    whole = rows == np.floor(rows)
+    if whole[:, 0].all() and not re.search(rb"(?m)^[ \t]*(?![0-9]+[ \t]+[0-9]*\.)\S", text):
+        raise SpikeFileError(f"{name}: must be 'time in s, unit id', but times are whole and ids have a point; {SWAPPED}")
+    times, ids = _ms(rows[:, 0]), rows[:, 1] - ids_from
+    if not np.all((times >= 0) & (times < np.inf) & (ids >= 0) & (ids < units) & whole[:, 1]):
+        faults = ((number, _fault(line, units, ids_from)) for number, line in enumerate(text.split(b"\n"), 1))
+        number, fault = next((number, fault) for number, fault in faults if fault)
+        raise SpikeFileError(f"{name}, line {number}: {fault}")
+    return Spikes(times, ids, int(ids.max()) + 1 if n is None else n)
+
+
+def _ms(seconds: ArrayLike) -> Array:
+    """Seconds in ms, to the picosecond: 0.0003 s is 0.3 ms, whatever binary fractions say."""
+    with np.errstate(over="ignore"):
+        return np.round(1000 * np.asarray(seconds, float), 9)
+
+
+def _ras_text(name: str) -> bytes:
+    """A file's lines, without comments, each ended by a line feed."""
     try:
-        text = Path(name).read_bytes().decode("utf-8")
-    except OSError as error:
-        raise SpikeFileError(f"{name}: cannot be read ({error.strerror})") from None
-    except UnicodeDecodeError:
-        raise SpikeFileError(f"{name}: must be a text file of two columns (time in s, unit id), is binary") from None
-    times, ids = [], []
-    last = ids_from + n - 1 if n is not None else None
-    for number, line in enumerate(text.splitlines(), 1):
-        words = line.split()
-        if not words or words[0].startswith("#"):
-            continue
-        try:
-            seconds, unit = float(words[0]), int(words[1])
-            if len(words) != 2 or not 0 <= seconds < np.inf:
-                raise ValueError
-        except (ValueError, IndexError):
-            raise SpikeFileError(f"{name}, line {number}: must be 'time in s >= 0, unit id', got {line.strip()[:60]!r}") from None
-        if unit < ids_from or (last is not None and unit > last):
-            remedy = "; if its ids count from 1, say so" if ids_from == 0 and last is not None and unit == last + 1 else ""
-            upper = last if last is not None else "…"
-            raise SpikeFileError(f"{name}, line {number}: id must be in {ids_from} … {upper}, got {unit}{remedy}")
-        times.append(1000 * seconds)
-        ids.append(unit - ids_from)
-    if not times and n is None:
-        raise SpikeFileError(f"{name}: must hold at least one spike, is empty; or say how many silent units it means")
-    return Spikes(times, ids, n if n is not None else max(ids) + 1)
+        data = Path(name).read_bytes()
+        data = gzip.decompress(data) if data.startswith(b"\x1f\x8b") else data
+    except (OSError, EOFError, zlib.error) as error:
+        raise SpikeFileError(f"{name}: cannot be read ({getattr(error, 'strerror', None) or error})") from None
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise SpikeFileError(f"{name}: must be ASCII or UTF-8 text, is UTF-16; save it as UTF-8")
+    lines = data.removeprefix(b"\xef\xbb\xbf").replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    text = re.sub(rb"#[^\n]*", b"", lines)
+    if text != text.translate(None, CONTROL):
+        raise SpikeFileError(f"{name}: must be a text file of two columns (time in s, unit id), is binary")
+    return text
+
+
+def _table(text: bytes) -> Array:
+    """The numbers of a text of two columns, (lines, 2); a row of nan if some line holds something else."""
+    table = np.zeros((0, 0))
+    if not text.translate(None, PLAIN):
+        with contextlib.suppress(ValueError):
+            table = np.loadtxt(io.BytesIO(text), comments=None, ndmin=2)
+    return table if table.shape[1] == 2 else np.full((1, 2), np.nan)
+
+
+def _fault(line: bytes, units: int, ids_from: int) -> str:
+    """What is wrong with a line of a .ras file; nothing, if nothing is."""
+    words = LINE.fullmatch(line)
+    seconds, unit = map(float, words.groups()) if words else (-1.0, 0.0)
+    if not line.strip(b" \t"):
+        return ""
+    if not 0 <= _ms(seconds) < np.inf or unit % 1 != 0:
+        remedy = f"; {SWAPPED}" if words and seconds % 1 == 0 and unit % 1 else ""
+        return f"must be 'time in s >= 0, unit id', got {line.decode('utf-8', 'replace').strip()[:60]!r}{remedy}"
+    if not ids_from <= unit < ids_from + units:
+        remedy = "; if its ids count from 1, say so" if ids_from == 0 and unit == units < MOST_UNITS else ""
+        return f"id must be in {ids_from} … {ids_from + units - 1}, got {unit:.0f}{remedy}"
+    return ""
 
 
 def write_ras(path: str | os.PathLike[str], spikes: Spikes) -> None:
-    """Write a two-column text file: firing time in seconds, unit id from 0."""
-    lines = (f"{round(t / 1000, 9)} {i}\n" for t, i in zip(spikes.times_ms, spikes.ids, strict=True))
+    """Write a two-column text file: firing time in seconds, to the picosecond (1e-9 ms), and unit id from 0."""
+    lines = (f"{round(t / 1000, 12)} {i}\n" for t, i in zip(spikes.times_ms.tolist(), spikes.ids.tolist(), strict=True))
     Path(path).write_text("".join(lines), encoding="utf-8")
 
 
@@ -301,10 +391,11 @@ def _trains(trains: Spikes | Sequence[ArrayLike]) -> list[Array]:
     """A list of arrays of times (ms)."""
     if isinstance(trains, Spikes):
         return [trains.train(unit) for unit in range(trains.n)]
-    arrays: list[Array] = [np.asarray(train, float) for train in trains]
-    for k, times in enumerate(arrays):
+    rules = [f"van_rossum_matrix: train {k} must be an array of finite times (ms)" for k in range(len(trains))]
+    arrays = [_as_double(_numbers(rule, train)) for rule, train in zip(rules, trains, strict=True)]
+    for rule, times in zip(rules, arrays, strict=True):
         if times.ndim != 1 or not np.all(np.isfinite(times)):
-            raise ParameterError(f"van_rossum_matrix: train {k} must be an array of finite times (ms), got {times!r}")
+            raise ParameterError(f"{rule}, got {times!r}")
     return arrays
 
 

@@ -32,6 +32,7 @@ from superspike import (
 )
 from superspike.feedback import FEEDBACKS
 from superspike.optimizer import OPTIMIZERS
+from superspike.scheme import to_steps
 from superspike.simulation import Simulation
 from superspike.state import padded
 from superspike.surrogate import SURROGATES
@@ -122,6 +123,15 @@ def test_neo_trains_keep_their_window_and_begin_where_one_says() -> None:
     for window in ((6.0,), (9.0, 6.0), (4.0, 9.0)):
         with pytest.raises(ParameterError, match=r"to_neo: t_start_ms < t_stop_ms must enclose the spikes \(5 … 7 ms\)"):
             Spikes([5.0, 7.0], [1, 1], 2).to_neo(*window)
+
+
+@needs_neo
+def test_neo_trains_in_single_precision_keep_their_steps() -> None:
+    import neo
+
+    steps = np.arange(0, 5_000_000, 997)  # 500 s of 0.1 ms, where single precision's spacing is a third of a step
+    train = neo.SpikeTrain((steps * 1e-4).astype(np.float32), units="s", t_stop=501.0, dtype=np.float32)
+    np.testing.assert_array_equal(to_steps(Spikes.from_neo([train]).times_ms, 0.1), steps)
 
 
 @pytest.mark.parametrize("package", ["neo", "nir"])
