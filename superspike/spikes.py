@@ -115,7 +115,7 @@ class Spikes:
     __hash__ = None  # type: ignore[assignment]
 
     def between(self, start_ms: float, stop_ms: float) -> Spikes:
-        """The spikes with start_ms <= time < stop_ms, at the same times."""
+        """The spikes with start_ms <= time < stop_ms, at the same times; rounding is forgiven (scheme.slack)."""
         a, b = np.searchsorted(self.times_ms, [edge - slack(edge) for edge in (start_ms, stop_ms)])
         return Spikes(self.times_ms[a:b], self.ids[a:b], self.n)
 
@@ -289,7 +289,8 @@ def _fault(line: bytes, units: int, ids_from: int) -> str:
         return f"must be 'time in s >= 0, unit id', got {line.decode('utf-8', 'replace').strip()[:60]!r}{remedy}"
     if not ids_from <= unit < ids_from + units:
         remedy = "; if its ids count from 1, say so" if ids_from == 0 and unit == units < MOST_UNITS else ""
-        return f"id must be in {ids_from} … {ids_from + units - 1}, got {unit:.0f}{remedy}"
+        last = "…" if unit < ids_from and units == MOST_UNITS else ids_from + units - 1
+        return f"id must be in {ids_from} … {last}, got {unit:.0f}{remedy}"
     return ""
 
 
