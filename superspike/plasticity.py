@@ -284,9 +284,9 @@ def check_finite(address: str, values: Any, dtype: Any) -> None:
     """Raise the error that names the first number that is NaN or infinite in the precision ``dtype``, if there is one."""
     array = np.asarray(values)
     with np.errstate(over="ignore"):
-        wrong = np.argwhere(~np.isfinite(array.astype(dtype)))
-    if len(wrong):
-        place = tuple(wrong[0].tolist())
+        finite = np.isfinite(array.astype(dtype, copy=False))
+    if not finite.all():
+        place = tuple(np.argwhere(~finite)[0].tolist())
         raise ParameterError(f"{address}: must be finite numbers, got {array[place]} at {place if len(place) > 1 else place[0]}")
 
 
