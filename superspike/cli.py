@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import os
 import signal
@@ -9,7 +10,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,21 +35,54 @@ BENCH_COLUMNS = {
 }
 QUANTITIES = {"ms": "TIME", "mV": "VOLTAGE", "Hz": "RATE", "1/mV": "1/VOLTAGE", "": "NUMBER"}
 INTERRUPTED = 130  # the shell's exit status for Ctrl-C
+PLAIN = {"→": "->", "×": "x", "±": "+-", "…": "...", "√": "sqrt ", "µ": "u", "–": "-", "−": "-"}
+
+
+def plainly(error: UnicodeError) -> tuple[str, int]:
+    """What a terminal shows for characters that it does not have."""
+    assert isinstance(error, UnicodeEncodeError)
+    return "".join(PLAIN.get(character, "?") for character in error.object[error.start : error.end]), error.end
+
+
+codecs.register_error("superspike.plainly", plainly)
 
 
 class Commands(click.Group):
     """A group whose commands end with a clear message and status 2 on bad input, whoever finds it."""
 
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the program, whatever the terminal's characters, and whichever back end of Matplotlib a notebook exports."""
+        os.environ["MPLBACKEND"] = "agg"
+        for stream in (sys.stdout, sys.stderr):
+            if hasattr(stream, "reconfigure"):
+                stream.reconfigure(errors="superspike.plainly")
+        return super().main(*args, **kwargs)
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; turn the library's errors and warnings into messages."""
-        warnings.showwarning = lambda message, *_, **__: click.echo(f"Warning: {message}", err=True)
+        warnings.showwarning = lambda message, *_, **__: say(f"Warning: {message}")
         try:
             return super().invoke(ctx)
         except ParameterError as error:
             raise click.UsageError(str(error), ctx=None) from None
+        except BrokenPipeError:  # who reads has seen enough: click ends quietly, with status 1
+            raise
         except (OSError, MemoryError) as error:
-            reason = f"{error.filename or ''}: {error.strerror}".lstrip(": ") if isinstance(error, OSError) else "out of memory"
-            raise click.UsageError(f"{reason or error}. Nothing was written", ctx=None) from None
+            raise click.UsageError(reason(error), ctx=None) from None
+
+
+def reason(error: OSError | MemoryError) -> str:
+    """What the system says, and about which file."""
+    if isinstance(error, MemoryError):
+        return "out of memory"
+    words = error.strerror or str(error)
+    return words if error.filename is None else f"{error.filename}: {words}"
+
+
+def say(text: str) -> None:
+    """Print on stderr, if somebody listens."""
+    with suppress(OSError, RuntimeError):  # full or closed; busy with another message, in a signal's handler
+        click.echo(text, err=True)
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -84,33 +118,45 @@ def train(config_file: str | None, out: str | None, force: bool, as_json: bool, 
     The targets are a text, a picture (dark pixels spike), a .ras file, or regular or Poisson trains (--task). Options
     override those of CONFIG.toml. Times take a unit (20s, 500ms), and so do voltages (1mV).
     """
-    from .run import check_folder
+    from .folder import reserve, reserve_next
+    from .training import train as run_training
 
     chosen = {name: value for name, value in given.items() if value is not None}
     table = config.merge(config.read(config_file) if config_file else {}, chosen)
-    folder = Path(out) if out is not None else free_folder()
-    check_folder(folder, force)
     task, network, training = config.build(table)
     total_s = (training.burn_in_ms + training.duration_ms) / 1000
-    with interruptible() as interrupted, progress_bar(total_s, shown=not quiet and sys.stderr.isatty()) as report:
+    shown = not quiet and sys.stderr is not None and sys.stderr.isatty()
+    with reserve_next("run-") if out is None else reserve(out, force) as folder, interruptible() as interrupted:
         if not quiet:
-            click.echo(f"{network!r} on {task!r}", err=True)
-        from .training import train as run_training
+            say(f"{network!r} on {task!r}")
+        with or_nothing(), progress_bar(total_s, shown) as report:
 
-        def on_block(progress: Progress) -> bool:
-            report(progress)
-            return not interrupted()
+            def on_block(progress: Progress) -> bool:
+                report(progress)
+                return not interrupted()
 
-        run = run_training(
-            network, task, **training._asdict(), on_block=on_block, on_compile=lambda simulation: compile_aloud(simulation, quiet)
-        )
-    run.save(folder, force)
-    if as_json:
-        click.echo(json.dumps(run.summary() | {"out": str(folder)}))
-    elif not quiet:
-        click.echo(report_text(run, folder))
-    if run.interrupted:
-        sys.exit(INTERRUPTED)
+            run = run_training(
+                network, task, **training._asdict(), on_block=on_block,
+                on_compile=lambda simulation: compile_aloud(simulation, quiet),
+            )  # fmt: skip
+        with or_nothing(), uninterrupted():
+            run.write(folder)
+        name = folder.name if out is None else out
+        try:
+            run.draw(folder)
+        except KeyboardInterrupt:
+            say(f"Warning: interrupted while drawing. The numbers are saved; superspike plot {name} draws the pictures")
+        try:
+            if as_json:
+                click.echo(json.dumps(run.summary() | {"out": name}))
+            elif not quiet:
+                click.echo(report_text(run, Path(name)))
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise click.ClickException(f"stdout: {reason(error)}. The run is written, in {name}") from None
+        if interrupted():
+            sys.exit(INTERRUPTED)
 
 
 @main.command(short_help="Measure a trained network, plasticity off.")
@@ -149,13 +195,13 @@ def evaluate(run_folder: str, duration: str | None, engine: str, as_json: bool) 
 def plot(run_folder: str, out: str | None) -> None:
     """Redraw a run's pictures, learning.png and raster.png."""
     from . import plotting
-    from .run import Run
+    from .run import PICTURES, Run
 
     run = Run.load(run_folder)
     folder = Path(out or run_folder)
     folder.mkdir(parents=True, exist_ok=True)
-    for name, draw in (("learning.png", plotting.learning), ("raster.png", plotting.raster)):
-        plotting.save(draw(run), folder / name)
+    for name, picture in PICTURES.items():
+        plotting.draw(picture, run, folder / name)
         click.echo(folder / name)
 
 
@@ -231,21 +277,10 @@ def info() -> None:
     click.echo(f"cores       {os.cpu_count()}")
 
 
-def free_folder() -> Path:
-    """The first of run-1, run-2, … that does not exist."""
-    number = 1
-    while Path(f"run-{number}").exists():
-        number += 1
-    return Path(f"run-{number}")
-
-
 def compile_aloud(simulation: Simulation, quiet: bool = False) -> None:
     """Compile the kernels, and say so if it takes longer than loading them from the cache."""
-
-    def say() -> None:
-        click.echo(f"compiling the {simulation.engine} engine for this machine (first run only, about 20 s) …", err=True)
-
-    timer = threading.Timer(1.5, say)
+    text = f"compiling the {simulation.engine} engine for this machine (first run only, about 20 s) …"
+    timer = threading.Timer(1.5, say, [text])
     if not quiet:
         timer.start()
     try:
@@ -263,13 +298,32 @@ def interruptible() -> Iterator[Callable[[], bool]]:
         if raised:
             raise KeyboardInterrupt
         raised.append(signum)
-        click.echo("\nstopping at the end of this block …", err=True)
+        say("\nstopping at the end of this block …")
 
     before = signal.signal(signal.SIGINT, handle)
     try:
         yield lambda: bool(raised)
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Ctrl-C does nothing, for as long as the numbers of a run take to be written."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def or_nothing() -> Iterator[None]:
+    """What fails in here, fails before a file of the run is written."""
+    try:
+        yield
+    except (OSError, MemoryError) as error:
+        raise click.UsageError(f"{reason(error)}. Nothing was written", ctx=None) from None
 
 
 @contextmanager
@@ -304,10 +358,11 @@ def met_text(found: dict[str, Any]) -> str:
 def report_text(run: Run, folder: Path) -> str:
     """The summary that ``train`` prints."""
     found = run.summary()
+    look = " (look at raster.png)" if (folder / "raster.png").exists() else ""
     return "\n".join([
         f"cost      {found['cost_initial']:.3g} → {found['cost']:.3g} Hz",
         f"rates     {rates_text(found['rates_hz'])}",
         f"{'at the end' if 'accuracy' in found else 'last period'}, {met_text(found)}",
         f"speed     {found['real_time_factor']:.0f} × real time",
-        f"wrote     {folder}{os.sep} (look at raster.png)",
+        f"wrote     {folder}{os.sep}{look}",
     ])  # fmt: skip

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,13 +37,38 @@ def new_figure(width: float, height: float) -> Figure:
     return figure
 
 
+def draw(picture: Callable[[Run], Figure], run: Run, path: str | os.PathLike[str]) -> None:
+    """Draw a picture of a run into a file, by Matplotlib's defaults: a user's matplotlibrc is for the user's own pictures."""
+    import matplotlib as mpl
+
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        save(picture(run), path)
+
+
 def save(figure: Figure, path: str | os.PathLike[str]) -> None:
-    """Write a figure to a file whose ending says the format."""
+    """Write a figure to a file whose ending says the format; there is no file if that fails."""
     formats = figure.canvas.get_supported_filetypes()
     ending = Path(path).suffix.lstrip(".").lower()
     if ending not in formats:
         raise ParameterError(f"{os.fspath(path)}: must end in one of {', '.join('.' + name for name in sorted(formats))}")
-    figure.savefig(path)
+    drawn = io.BytesIO()
+    figure.savefig(drawn, format=ending)
+    Path(path).write_bytes(drawn.getvalue())
+
+
+def label_log(axes: Axes) -> None:
+    """Label a logarithmic y axis 0.1, 1, 10, and between them where it spans less than a decade or two."""
+    from matplotlib.ticker import LogFormatter
+
+    class Plain(LogFormatter):
+        """Which ticks have a label is Matplotlib's choice."""
+
+        def __call__(self, x: float, pos: int | None = None) -> str:
+            return f"{x:g}" if super().__call__(x, pos) else ""
+
+    axes.yaxis.set_major_formatter(Plain())
+    axes.yaxis.set_minor_formatter(Plain(minor_thresholds=(1, 0.4)))
 
 
 def learning(run: Run) -> Figure:
@@ -95,6 +122,7 @@ def draw_cost(axes: Axes, run: Run) -> None:
     if 0 < drop < run.training.duration_ms:
         axes.axvline((run.training.burn_in_ms + drop) / 1000, color="0.5", lw=1, ls=":", label="learning rate ÷ 10")
     axes.set(yscale="log", xlabel="simulated time (s)", ylabel="cost (Hz)")
+    label_log(axes)
     axes.legend(frameon=False, fontsize=8, loc="upper right")
 
 

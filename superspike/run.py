@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import csv
 import json
 import os
 import shutil
-import tempfile
-from collections.abc import Iterator
+import warnings
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,29 +17,35 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import config, plotting
+from . import config, plotting, tasks
 from ._parameters import ParameterError
 from .config import COST_WINDOW, Training
-from .network import Network, load_weights, save_weights
+from .folder import CONFIG, reserve, whole
+from .network import Network, save_weights
 from .scheme import to_steps
 from .spikes import Spikes, agreement, write_ras
 from .tasks import Task
 
 Array = NDArray[Any]
 
+NUMBERS = (CONFIG, "metrics.csv", "weights.npz", "spikes.npz", "summary.json")
+PICTURES = {"learning.png": plotting.learning, "raster.png": plotting.raster}
+FILES = (*NUMBERS, *PICTURES, config.INITIAL_WEIGHTS, "input.ras", "target.*")  # all that a run's folder may hold
+
 
 @dataclass
 class Run:
-    """What :func:`superspike.train` returns.
+    """What :func:`superspike.train` returns: what happened, whatever is done with the network afterwards.
 
     Attributes
     ----------
+    network : a copy, each time, of the network at the end of the run; training it leaves the run as it is
     metrics : one value a block of ``time_ms``, ``cost`` (Hz) and ``rate_LAYER_hz``; times from the start of the burn-in
     spikes : :class:`Spikes` of ``input``, ``hidden1``, …, ``output`` and ``target`` in the recorded ``windows_ms``
     real_time_factor : simulated time over wall-clock time, without compilation
     """
 
-    network: Network
+    _network: Network
     task: Task
     training: Training
     metrics: dict[str, Array]
@@ -47,6 +54,11 @@ class Run:
     real_time_factor: float
     interrupted: bool = False
     initial_weights: list[Array] | None = None  # where they are not what the network's seed draws
+
+    @property
+    def network(self) -> Network:
+        """The network at the end of the run, to be measured or trained on: a copy, each time."""
+        return copy.deepcopy(self._network)
 
     @property
     def cost(self) -> float:
@@ -78,7 +90,7 @@ class Run:
 
         With a loss of response windows: how many of the last 100 recorded, and the share of them, are answered rightly.
         """
-        output, target, window = self.spikes["output"], self.spikes["target"], self.network.loss.window_ms
+        output, target, window = self.spikes["output"], self.spikes["target"], self._network.loss.window_ms
         begin, end = self.periods_ms[-1]
         if window:
             last = np.unique(target.between(0, end - window).times_ms)[-100:]
@@ -93,7 +105,7 @@ class Run:
             "real_time_factor": self.real_time_factor,
             "rates_hz": {name[5:-3]: float(values[-1]) for name, values in self.metrics.items() if name.startswith("rate_")},
             **self.answered(),
-            "sizes": self.network.sizes,
+            "sizes": list(self._network.sizes),
             "period_ms": self.task.period_ms,
             "burn_in_ms": self.training.burn_in_ms,
             "duration_ms": self.training.duration_ms,
@@ -102,103 +114,109 @@ class Run:
 
     def plot(self, path: str | os.PathLike[str]) -> None:
         """Draw the learning curve and the rasters before and after into one picture."""
-        plotting.save(plotting.overview(self), path)
+        plotting.draw(plotting.overview, self, path)
 
     def save(self, folder: str | os.PathLike[str], force: bool = False, *, pictures: bool = True) -> None:
         """Write the run's folder: config.toml, metrics.csv, weights.npz, spikes.npz, summary.json, learning.png, raster.png.
 
-        The folder appears whole or not at all; one that is not empty is replaced only with ``force``.
+        The numbers appear whole or not at all; a picture that cannot be drawn is a warning. The files that the task was
+        made from are kept in the folder as well. A folder that is not empty is replaced only if it is a run's, with ``force``.
         """
-        check_folder(folder, force)
-        with whole_folder(folder) as new:
-            table = config.table(self.task, self.network, self.training, self.initial_weights is not None)
-            (new / "config.toml").write_text(config.to_toml(table), encoding="utf-8")
-            if self.task.spec is None:
-                write_ras(new / table["input"], self.task.inputs)
-                write_ras(new / table["target"], self.task.targets)
+        with reserve(folder, force) as own:
+            self.write(own)
+            if pictures:
+                self.draw(own)
+
+    def write(self, own: Path) -> None:
+        """Write all but the pictures into a folder that :func:`superspike.folder.reserve` gave."""
+        with whole(own, FILES) as new:
+            table = config.table(self.task, self._network, self.training, self.initial_weights is not None)
+            (new / CONFIG).write_text(config.to_toml(with_own_files(table, self.task, new)), encoding="utf-8")
             if self.initial_weights is not None:
                 np.savez(new / config.INITIAL_WEIGHTS, **{f"w{k}": w for k, w in enumerate(self.initial_weights)})  # type: ignore[arg-type]
             write_metrics(new / "metrics.csv", self.metrics)
-            save_weights(new / "weights.npz", self.network)
+            save_weights(new / "weights.npz", self._network)
             save_spikes(new / "spikes.npz", self.spikes, self.windows_ms)
             (new / "summary.json").write_text(json.dumps(self.summary(), indent=2) + "\n", encoding="utf-8")
-            if pictures:
-                plotting.save(plotting.learning(self), new / "learning.png")
-                plotting.save(plotting.raster(self), new / "raster.png")
+
+    def draw(self, folder: Path) -> None:
+        """Add the pictures to the run's folder; warn where that fails."""
+        for name, picture in PICTURES.items():
+            try:
+                plotting.draw(picture, self, folder / name)
+            except Exception as error:  # whatever it is, the numbers are safe
+                warnings.warn(
+                    f"{folder / name} could not be drawn ({error}). The numbers are saved; superspike plot {folder} draws it",
+                    stacklevel=3,
+                )
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str]) -> Run:
-        """Read a run's folder. Raises ParameterError where something is missing or broken."""
+        """Read a run's folder. Raises ParameterError, which names the file, where something is missing or broken."""
         where = Path(folder)
-        if not (where / "config.toml").is_file():
-            raise ParameterError(f"{where}: must be the folder of a run, has no config.toml")
-        task, network, training = config.build(config.read(where / "config.toml"))
-        for own, w in zip(network.weights, load_weights(where / "weights.npz"), strict=True):
-            if own.shape != w.shape:
-                raise ParameterError(f"{where / 'weights.npz'}: must hold the shapes of config.toml, {own.shape}, got {w.shape}")
-            own[:] = w
-        network.given = True
-        network.refresh_feedback()
+        if not (where / CONFIG).is_file():
+            raise ParameterError(f"{where}: must be the folder of a run, has no {CONFIG}")
+        table = config.read(where / CONFIG)
+        with reading(where / CONFIG):
+            task, network, training = config.build(table)
+        initial_weights = [w.copy() for w in network.weights] if network.given else None
+        with reading(where / "weights.npz") as path:
+            load_network(path, network)
+        with reading(where / "spikes.npz") as path:
+            spikes, windows = load_spikes(path, network.sizes)
+        with reading(where / "metrics.csv") as path:
+            metrics = read_metrics(path, layer_names(network.sizes))
+        with reading(where / "summary.json") as path:
+            summary = json.loads(path.read_text(encoding="utf-8"))
+            factor, interrupted = summary["real_time_factor"], summary["interrupted"]
+            if type(factor) is not float or type(interrupted) is not bool:
+                raise ParameterError(f"must hold a number and true or false, got {factor!r} and {interrupted!r}")
+        return cls(network, task, training, metrics, spikes, windows, factor, interrupted, initial_weights)
+
+
+def layer_names(sizes: list[int]) -> list[str]:
+    """``input``, ``hidden1``, …, ``output``."""
+    return ["input", *(f"hidden{k}" for k in range(1, len(sizes) - 1)), "output"]
+
+
+def with_own_files(table: Mapping[str, Any], task: Task, new: Path) -> dict[str, Any]:
+    """``table`` with files in ``new`` in the place of those that the task was made from, so that a run's folder can be moved.
+
+    A picture is copied, if it still gives the task's targets; spikes are written as the run had them.
+    """
+    own = dict(table)
+    if "image" in own:
+        ending = Path(own["image"]).suffix
+        picture = new / f"target{ending if ending[1:].isalnum() else '.img'}"
         try:
-            spikes, windows = load_spikes(where / "spikes.npz")
-            metrics = read_metrics(where / "metrics.csv")
-            summary = json.loads((where / "summary.json").read_text(encoding="utf-8"))
-            factor, interrupted = float(summary["real_time_factor"]), bool(summary["interrupted"])
-        except (OSError, KeyError, ValueError) as error:
-            raise ParameterError(f"{where}: must be the whole folder of a run, cannot be read ({error})") from None
-        return cls(network, task, training, metrics, spikes, windows, factor, interrupted)
-
-
-def check_folder(folder: str | os.PathLike[str], force: bool) -> None:
-    """Raise ParameterError unless ``folder`` may be written: absent or empty, or to be replaced with ``force``."""
-    where = Path(folder)
-    if where.exists() and not where.is_dir():
-        raise ParameterError(f"{where}: must be a folder, is a file")
-    if where.is_dir() and any(where.iterdir()):
-        if not force:
-            raise ParameterError(
-                f"{where}: must be empty or absent, holds files; choose another folder, or force (--force) to replace it"
+            shutil.copyfile(own["image"], picture)
+            same = (
+                tasks.make(**task.spec | {"targets": task.spec["targets"]._replace(image=str(picture))}).targets == task.targets
             )
-        if not (where / "config.toml").is_file():
-            raise ParameterError(
-                f"{where}: must be the folder of a run to be replaced, has no config.toml; choose another folder"
-            )
-    parent = where.absolute().parent
-    while not parent.exists():
-        parent = parent.parent
-    if not os.access(parent, os.W_OK):
-        raise ParameterError(f"{where}: must be in a folder that may be written to, {parent} may not")
-    if shutil.disk_usage(parent).free < 2**20:
-        raise ParameterError(f"{where}: must be on a disk with room, {parent} is full")
+        except (OSError, ParameterError):  # the file has gone or changed
+            same = False
+        if same:
+            own["image"] = picture.name
+        else:
+            picture.unlink(missing_ok=True)
+            own = {key: value for key, value in own.items() if key not in ("task", "image", "target_rate")} | {"target": ""}
+    for name, units, spikes in (("input", "inputs", task.inputs), ("target", "outputs", task.targets)):
+        if name in own:
+            write_ras(new / f"{name}.ras", spikes)
+            own |= {name: f"{name}.ras", units: spikes.n, f"{name}_ids_from": 0}
+    return own
 
 
 @contextmanager
-def whole_folder(folder: str | os.PathLike[str]) -> Iterator[Path]:
-    """A new folder to write into, moved to its name when all is done; nothing is left behind if it fails."""
-    where = Path(folder).absolute()
-    where.parent.mkdir(parents=True, exist_ok=True)
-    new = Path(tempfile.mkdtemp(prefix=f".{where.name}-", dir=where.parent))
-    old = new.with_name(new.name + "-old")
+def reading(path: Path) -> Iterator[Path]:
+    """Whatever goes wrong while a file of a run is read is a ParameterError that names the file."""
     try:
-        yield new
-        new.chmod(0o777 & ~current_umask())
-        if where.exists():
-            where.rename(old)
-        new.rename(where)
-    except BaseException:
-        if old.exists() and not where.exists():
-            old.rename(where)
-        raise
-    finally:
-        shutil.rmtree(new, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
-
-
-def current_umask() -> int:
-    """The process's file-mode mask (there is no way to read it but to set it)."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+        yield path
+    except ParameterError as error:
+        raise ParameterError(f"{path}: {error}") from None
+    except Exception as error:  # a broken file raises a dozen types
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else f"{type(error).__name__}: {error}"
+        raise ParameterError(f"{path}: must be what a run has saved, cannot be read ({reason})") from None
 
 
 def write_metrics(path: Path, metrics: dict[str, Array]) -> None:
@@ -209,11 +227,14 @@ def write_metrics(path: Path, metrics: dict[str, Array]) -> None:
         writer.writerows([[repr(float(value)) for value in row] for row in zip(*metrics.values(), strict=True)])
 
 
-def read_metrics(path: Path) -> dict[str, Array]:
+def read_metrics(path: Path, layers: list[str]) -> dict[str, Array]:
     """The columns of metrics.csv."""
+    columns = ["time_ms", "cost", *(f"rate_{name}_hz" for name in layers)]
     with path.open(newline="", encoding="utf-8") as file:
         header, *rows = csv.reader(file)
-    return dict(zip(header, np.array(rows, float).T, strict=True))
+    if header != columns or not rows or any(len(row) != len(columns) for row in rows):
+        raise ParameterError(f"must have rows of the columns {', '.join(columns)}, got {len(rows)} of {', '.join(header)}")
+    return dict(zip(columns, np.array(rows, float).T, strict=True))
 
 
 def save_spikes(path: Path, spikes: dict[str, Spikes], windows_ms: list[tuple[float, float]]) -> None:
@@ -224,9 +245,47 @@ def save_spikes(path: Path, spikes: dict[str, Spikes], windows_ms: list[tuple[fl
     np.savez_compressed(path, **arrays)
 
 
-def load_spikes(path: Path) -> tuple[dict[str, Spikes], list[tuple[float, float]]]:
-    """What :func:`save_spikes` wrote."""
+def load_spikes(path: Path, sizes: list[int]) -> tuple[dict[str, Spikes], list[tuple[float, float]]]:
+    """What :func:`save_spikes` wrote for layers of these ``sizes``."""
+    arrays = read_arrays(path)
+    spikes = {}
+    for name, n in zip([*layer_names(sizes), "target"], [*sizes, sizes[-1]], strict=True):
+        times, ids, units = (arrays[f"{name}_{what}"] for what in ("times_ms", "ids", "n"))
+        if units != n:
+            raise ParameterError(f"{name}_n must be {n} units, got {units}")
+        spikes[name] = Spikes(times, ids, n)
+    windows = arrays["windows_ms"]
+    if windows.shape not in ((1, 2), (2, 2)):
+        raise ParameterError(f"windows_ms must be the begin and end of one or two windows, got the shape {windows.shape}")
+    return spikes, [(float(a), float(b)) for a, b in windows]
+
+
+def load_network(path: Path, network: Network) -> None:
+    """Give ``network`` the weights and, where it is fixed, the feedback that :func:`superspike.save_weights` wrote."""
+    arrays = read_arrays(path)
+
+    def like(name: str, own: Array) -> Array:
+        found = arrays[name]
+        if found.shape != own.shape or found.dtype.kind != "f":
+            raise ParameterError(f"{name} must hold numbers of the shape {own.shape}, got {found.dtype} of {found.shape}")
+        return found.astype(own.dtype)
+
+    network.weights = [like(f"w{k}", own) for k, own in enumerate(network.weights)]
+    network.given = True
+    if network.feedback.follows_weights:
+        network.refresh_feedback()
+    else:
+        network.feedback_weights = [like(f"b{k}", own) for k, own in enumerate(network.feedback_weights, 1)]
+
+
+def read_arrays(path: Path) -> dict[str, Array]:
+    """The arrays of an .npz file; one that is asked for and not there is an error that says so."""
     with np.load(path, allow_pickle=False) as file:
-        names = [key[: -len("_times_ms")] for key in file.files if key.endswith("_times_ms")]
-        spikes = {name: Spikes(file[f"{name}_times_ms"], file[f"{name}_ids"], int(file[f"{name}_n"])) for name in names}
-        return spikes, [(float(a), float(b)) for a, b in file["windows_ms"]]
+        return Arrays({name: file[name] for name in file.files})
+
+
+class Arrays(dict[str, Array]):
+    """Arrays by name."""
+
+    def __missing__(self, name: str) -> Array:
+        raise ParameterError(f"must hold the array {name}, holds {', '.join(self) or 'nothing'}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 import warnings
 from collections import deque
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from ._parameters import Param, one_of
 from .config import ENGINES, RECORDS, Training
 from .network import Network
-from .run import Run
+from .run import Run, layer_names
 from .scheme import whole_steps
 from .simulation import Simulation
 from .spikes import Matches, Spikes, match
@@ -88,11 +89,6 @@ class Recorder:
         return found
 
 
-def layer_names(sizes: list[int]) -> list[str]:
-    """``input``, ``hidden1``, …, ``output``."""
-    return ["input", *(f"hidden{k}" for k in range(1, len(sizes) - 1)), "output"]
-
-
 def train(
     network: Network,
     task: Task,
@@ -162,9 +158,9 @@ def train(
     elapsed = time.perf_counter() - began
     columns = ["time_ms", "cost", *(f"rate_{name}_hz" for name in names)]
     return Run(
-        network=network,
-        task=task,
-        training=training,
+        copy.deepcopy(network),
+        task,
+        training,
         metrics=dict(zip(columns, np.array(rows).T, strict=True)),
         spikes=recorder.spikes(dt),
         windows_ms=[(begin * dt, end * dt) for begin, end in recorder.windows()],
