@@ -53,9 +53,10 @@ class Commands(click.Group):
     def main(self, *args: Any, **kwargs: Any) -> Any:
         """Run the program, whatever the terminal's characters, and whichever back end of Matplotlib a notebook exports."""
         os.environ["MPLBACKEND"] = "agg"
-        for stream in (sys.stdout, sys.stderr):
-            if hasattr(stream, "reconfigure"):
-                stream.reconfigure(errors="superspike.plainly")
+        for name in ("stdout", "stderr"):
+            if getattr(sys, name) is None:  # closed by who started this
+                setattr(sys, name, Path(os.devnull).open("w"))
+            getattr(sys, name).reconfigure(errors="superspike.plainly")
         return super().main(*args, **kwargs)
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -125,7 +126,7 @@ def train(config_file: str | None, out: str | None, force: bool, as_json: bool, 
     table = config.merge(config.read(config_file) if config_file else {}, chosen)
     task, network, training = config.build(table)
     total_s = (training.burn_in_ms + training.duration_ms) / 1000
-    shown = not quiet and sys.stderr is not None and sys.stderr.isatty()
+    shown = not quiet and sys.stderr.isatty()
     with reserve_next("run-") if out is None else reserve(out, force) as folder, interruptible() as interrupted:
         if not quiet:
             say(f"{network!r} on {task!r}")

@@ -280,7 +280,7 @@ def load_network(path: Path, network: Network) -> None:
 
 def read_arrays(path: Path) -> dict[str, Array]:
     """The arrays of an .npz file; one that is asked for and not there is an error that says so."""
-    with np.load(path, allow_pickle=False) as file:
+    with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:  # NumPy leaves a broken file open
         return Arrays({name: file[name] for name in file.files})
 
 

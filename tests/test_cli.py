@@ -137,6 +137,71 @@ def test_ctrl_c_writes_everything_and_exits_130(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == ["a"]  # noqa: PTH208
 
 
+def test_no_environment_loses_a_run(tmp_path: Path) -> None:
+    (tmp_path / "matplotlibrc").write_text("text.usetex: True\n")
+    (tmp_path / "far").mkdir()
+    (tmp_path / "link").symlink_to("far")
+    environment = os.environ | {
+        "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+        "MATPLOTLIBRC": str(tmp_path / "matplotlibrc"),
+        "PYTHONIOENCODING": "cp1252",
+        "PYTHONUTF8": "0",
+    }
+    found = superspike("train", *SHORT, "--out", "link", cwd=tmp_path, env=environment, encoding="cp1252")
+    assert " -> " in found.stdout
+    assert "±2 ms" in found.stdout
+    assert "Warning" not in found.stderr
+    assert (tmp_path / "link").is_symlink()
+    assert {path.name for path in (tmp_path / "far").iterdir()} == FILES
+    superspike("train", "--help", cwd=tmp_path, env=environment, encoding="cp1252")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a disk that is always full is Linux's")
+def test_errors_after_the_run_is_written_say_where_it_is(tmp_path: Path) -> None:
+    name = "a\udcff"  # not UTF-8
+    command = [sys.executable, "-m", "superspike", "train", *SHORT, "--out", name]
+    with Path("/dev/full").open("w") as full:
+        found = subprocess.run(command, cwd=tmp_path, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert found.returncode == 1
+    assert found.stderr.splitlines()[-1] == "Error: stdout: No space left on device. The run is written, in a?"
+    (tmp_path / name / "learning.png").unlink()
+    (tmp_path / name / "raster.png").unlink()
+    command = [sys.executable, "-m", "superspike", "plot", name]
+    reader, writer = os.pipe()
+    os.close(reader)  # as after `| head -1`; and stderr is closed
+    plotted = subprocess.run(command, cwd=tmp_path, stdout=writer, check=False, preexec_fn=lambda: os.close(2))
+    os.close(writer)
+    assert plotted.returncode == 1
+    assert (tmp_path / name / "learning.png").exists()
+
+
+def test_ctrl_c_while_a_run_is_saved_leaves_it_whole(tmp_path: Path) -> None:
+    code = (
+        "import os, signal, superspike.run as run, superspike.plotting as plotting\n"
+        "def stop(function):\n"
+        "    def stopped(*arguments):\n"
+        "        os.kill(os.getpid(), signal.SIGINT)\n"
+        "        return function(*arguments)\n"
+        "    return stopped\n"
+        "run.save_weights, plotting.save = stop(run.save_weights), stop(plotting.save)\n"
+        "from superspike.cli import main\n"
+        f"main({['train', *SHORT, '--out', 'a']!r})"
+    )
+    found = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert found.returncode == 130
+    assert "superspike plot a" in found.stderr  # the third one: the first is ignored, the second asks, this one interrupts
+    assert "wrote     a" in found.stdout
+    assert {"config.toml", "weights.npz", "summary.json", "learning.png"} <= {path.name for path in (tmp_path / "a").iterdir()}
+
+
+def test_a_folder_that_another_run_will_fill_is_refused(tmp_path: Path) -> None:
+    from superspike.folder import reserve
+
+    with reserve(tmp_path / "a"):
+        found = superspike("train", *SHORT, "--out", "a", "--force", cwd=tmp_path, code=2)
+    assert "a: must be free, is reserved for a run that goes on; choose another folder" in found.stderr
+
+
 def test_the_progress_bar_is_for_terminals_only(tmp_path: Path) -> None:
     assert "real time" not in superspike("train", *SHORT, "--out", "a", cwd=tmp_path).stderr
     reader, writer = pty.openpty()

@@ -237,10 +237,133 @@ def test_config_reproduces_the_run_bit_for_bit(
 
 
 def test_a_second_training_goes_on_from_the_first(small_network: ss.Network, small_task: ss.Task, tmp_path: Path) -> None:
-    ss.train(small_network, small_task, duration_ms=1000)
+    first = ss.train(small_network, small_task, duration_ms=1000)
+    second = ss.train(small_network, small_task, duration_ms=1000)
+    second.save(tmp_path / "run")
+    with np.load(tmp_path / "run" / "initial_weights.npz") as file:
+        for k, (ours, theirs) in enumerate(zip(first.weights, second.weights, strict=True)):
+            np.testing.assert_array_equal(file[f"w{k}"], ours)
+            assert np.any(ours != theirs)
+    given = ss.Network([10, 6, 2], w0=80.0, seed=2, weights=first.weights)
+    for ours, theirs in zip(ss.train(given, small_task, duration_ms=1000).weights, second.weights, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    Run.load(tmp_path / "run").save(tmp_path / "copy")
+    for name in ("config.toml", "initial_weights.npz"):
+        assert (tmp_path / "copy" / name).read_bytes() == (tmp_path / "run" / name).read_bytes()
+
+
+def test_a_run_stays_what_happened_whatever_becomes_of_its_network(small_network: ss.Network, small_task: ss.Task) -> None:
     run = ss.train(small_network, small_task, duration_ms=1000)
-    run.save(tmp_path / "run")
-    assert (tmp_path / "run" / "initial_weights.npz").exists()
+    then, summary = [w.copy() for w in run.weights], run.summary()
+    ss.train(small_network, small_task, duration_ms=1000)
+    own = run.network
+    more = ss.train(own, small_task, duration_ms=1000)
+    ss.evaluate(run.network, small_task, 400.0)
+    small_network.weights[0][:] = 0
+    for now, before, trained, result in zip(run.weights, then, own.weights, more.weights, strict=True):
+        np.testing.assert_array_equal(now, before)
+        np.testing.assert_array_equal(trained, result)  # training changes the network that it is given
+        assert np.any(now != trained)
+    assert run.summary() == summary
+
+
+def test_fixed_feedback_is_loaded_as_it_was_saved(small_task: ss.Task, tmp_path: Path) -> None:
+    network = ss.Network([10, 6, 2], feedback="random", w0=80.0, seed=2)
+    network.feedback_weights[0][:] = 5.0
+    ss.train(network, small_task, duration_ms=500).save(tmp_path / "run", pictures=False)
+    assert np.all(Run.load(tmp_path / "run").network.feedback_weights[0] == 5.0)
+    with np.load(tmp_path / "run" / "weights.npz") as file:
+        arrays = dict(file)
+    np.savez(tmp_path / "run" / "weights.npz", **{name: w for name, w in arrays.items() if name != "b1"})
+    with pytest.raises(ss.ParameterError, match=r"weights\.npz: must hold the array b1, holds w0, w1"):
+        Run.load(tmp_path / "run")
+    np.savez(tmp_path / "run" / "weights.npz", **arrays | {"b1": arrays["b1"].T})
+    with pytest.raises(
+        ss.ParameterError, match=r"weights\.npz: b1 must hold numbers of the shape \(2, 6\), got float64 of \(6, 2\)"
+    ):
+        Run.load(tmp_path / "run")
+
+
+@pytest.mark.parametrize("name", ["config.toml", "metrics.csv", "weights.npz", "spikes.npz", "summary.json"])
+def test_a_broken_folder_is_refused_and_its_file_named(
+    name: str, small_network: ss.Network, small_task: ss.Task, tmp_path: Path
+) -> None:
+    ss.train(small_network, small_task, duration_ms=500).save(tmp_path / "run", pictures=False)
+    path = tmp_path / "run" / name
+    whole = path.read_bytes()
+    broken = {"empty": b"", "half": whole[: len(whole) // 2], "noise": bytes(range(256)), "list": b"[1, 2]", "NaN": b"NaN"}
+    broken["columns"] = whole.replace(b",", b";")
+    broken["words"] = whole.replace(b": false", b': "no"').replace(b"0", b"zero")
+    for data in (*broken.values(), None):
+        path.unlink() if data is None else path.write_bytes(data)
+        if data in (whole, b"") and name == "config.toml":  # every option has a default: no broken file
+            continue
+        with pytest.raises(ss.ParameterError, match=name.replace(".", r"\.")):
+            Run.load(tmp_path / "run")
+
+
+@pytest.mark.parametrize("missing", ["hidden1_ids", "target_times_ms", "output_n", "windows_ms"])
+def test_missing_and_wrong_spikes_are_named(missing: str, small_network: ss.Network, small_task: ss.Task, tmp_path: Path) -> None:
+    ss.train(small_network, small_task, duration_ms=500).save(tmp_path / "run", pictures=False)
+    with np.load(tmp_path / "run" / "spikes.npz") as file:
+        arrays = dict(file)
+    np.savez(tmp_path / "run" / "spikes.npz", **{name: values for name, values in arrays.items() if name != missing})
+    with pytest.raises(ss.ParameterError, match=rf"spikes\.npz: must hold the array {missing}"):
+        Run.load(tmp_path / "run")
+    np.savez(tmp_path / "run" / "spikes.npz", **arrays | {missing: np.array([-7.0, 1.5, 3.0])})
+    with pytest.raises(ss.ParameterError, match=r"spikes\.npz: "):
+        Run.load(tmp_path / "run")
+
+
+@pytest.mark.parametrize("change", ["none", "gone", "other"])
+@pytest.mark.parametrize("kind", ["ras", "picture"])
+def test_a_run_can_be_moved_and_needs_no_file_but_its_own(
+    kind: str, change: str, ras_files: tuple[str, str], tmp_path: Path
+) -> None:
+    from PIL import Image, ImageDraw
+
+    picture = tmp_path / "photo.png"
+    page = Image.new("L", (30, 10), "white")
+    ImageDraw.Draw(page).line((0, 0, 29, 9), fill="black", width=3)
+    page.save(picture)
+    if kind == "ras":
+        task = ss.tasks.files(*ras_files, period_ms=500.0)
+    else:
+        task = ss.tasks.picture(str(picture), n_inputs=20, outputs=3, period_ms=500.0, seed=4)
+    run = ss.train(ss.Network([20, 4, 3], w0=80.0), task, duration_ms=1000)
+    for path in (*map(Path, ras_files), picture):
+        if change == "gone":
+            path.unlink()
+        elif change == "other":
+            path.write_text("0.05 0\n") if path.suffix == ".ras" else page.transpose(Image.Transpose.ROTATE_180).crop(
+                (0, 0, 9, 9)
+            ).save(path)
+    run.save(tmp_path / "run", pictures=False)
+    elsewhere = (tmp_path / "run").rename(tmp_path / "moved")
+    for path in (*map(Path, ras_files), picture):
+        path.unlink(missing_ok=True)
+    again = Run.load(elsewhere)
+    assert (again.task.inputs, again.task.targets, again.task.period_ms) == (task.inputs, task.targets, 500.0)
+    assert ss.evaluate(again.network, again.task, 500.0) == ss.evaluate(run.network, task, 500.0)
+    assert (elsewhere / ("target.png" if (kind, change) == ("picture", "none") else "target.ras")).exists()
+    again.save(elsewhere, force=True, pictures=False)  # its files are read before they are replaced
+    assert Run.load(elsewhere).task.targets == task.targets
+
+
+def test_a_picture_that_cannot_be_drawn_is_a_warning_and_the_numbers_are_saved(
+    small_network: ss.Network, small_task: ss.Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = ss.train(small_network, small_task, duration_ms=500)
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("no LaTeX")
+
+    monkeypatch.setattr("superspike.plotting.save", fail)
+    with pytest.warns(UserWarning, match=r"could not be drawn \(no LaTeX\).*superspike plot") as caught:
+        run.save(tmp_path / "run")
+    assert len(caught) == 2
+    assert {path.name for path in (tmp_path / "run").iterdir()} == {name for name in FILES if not name.endswith(".png")}
+    assert Run.load(tmp_path / "run").summary() == run.summary()
 
 
 def test_a_folder_with_files_is_refused_unless_forced(small_network: ss.Network, small_task: ss.Task, tmp_path: Path) -> None:
