@@ -55,7 +55,7 @@ class Commands(click.Group):
         os.environ["MPLBACKEND"] = "agg"
         for name in ("stdout", "stderr"):
             if getattr(sys, name) is None:  # closed by who started this
-                setattr(sys, name, Path(os.devnull).open("w"))
+                setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115
             getattr(sys, name).reconfigure(errors="superspike.plainly")
         return super().main(*args, **kwargs)
 
