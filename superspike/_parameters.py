@@ -8,12 +8,24 @@ from __future__ import annotations
 
 import importlib
 import math
+import numbers
+import operator
+import os
 import re
 from collections.abc import Callable, Iterable
+from decimal import Decimal
+from functools import cache
 from typing import Any, Generic, NamedTuple, TypeVar, get_type_hints
+
+import numpy as np
 
 C = TypeVar("C", bound=type)
 T = TypeVar("T")
+
+
+BOUNDS: dict[str, tuple[str, Callable[[float, float], bool]]] = {
+    "gt": (">", operator.gt), "ge": (">=", operator.ge), "lt": ("<", operator.lt), "le": ("<=", operator.le),
+}  # fmt: skip
 
 
 class ParameterError(ValueError):
@@ -31,58 +43,85 @@ class Param(NamedTuple):
     le: float | None = None
     option: str = ""  # the option's name on the command line, where it is not the field's
 
-    def check(self, address: str, value: Any) -> None:
-        """Raise ParameterError unless ``value`` is a finite number within the bounds."""
-        unit = f" {self.unit}" if self.unit else ""
-        rules = [
-            f"{sign} {bound:g}"
-            for sign, bound in ((">", self.gt), (">=", self.ge), ("<", self.lt), ("<=", self.le))
-            if bound is not None
-        ]
-        rule = f"must be {' and '.join(rules)}{unit}" if rules else f"must be a finite number{unit and f' ({self.unit})'}"
+    def check(self, address: str, value: Any, kind: type = float) -> Any:
+        """``value`` as a plain ``kind`` (float, int, bool or str), if it is a finite number within the bounds, else an error."""
+        value = without_dimensions(value)
+        if kind is str and isinstance(value, (str, os.PathLike)):
+            return str(os.fspath(value))
+        if kind is bool and isinstance(value, (bool, np.bool_)):
+            return bool(value)
+        bounds = [(*BOUNDS[name], getattr(self, name)) for name in BOUNDS if getattr(self, name) is not None]
         try:
-            number = float(value)
-        except (TypeError, ValueError):
-            raise ParameterError(f"{address}: {rule}, got {value!r}") from None
-        broken = (
-            not math.isfinite(number)
-            or (self.gt is not None and not number > self.gt)
-            or (self.ge is not None and not number >= self.ge)
-            or (self.lt is not None and not number < self.lt)
-            or (self.le is not None and not number <= self.le)
-        )
-        if isinstance(value, (bool, str)) or broken:
-            raise ParameterError(f"{address}: {rule}, got {value!r}")
+            if kind in (int, float):
+                found = number(value)
+                if math.isfinite(found) and (kind is float or found == int(found)):
+                    found = kind(found)
+                    if all(holds(found, bound) for _, holds, bound in bounds):
+                        return found
+        except (TypeError, ValueError, OverflowError):
+            pass
+        limits = " and ".join(f"{sign} {bound:g}" for sign, _, bound in bounds)
+        unit = f" {self.unit}" if self.unit else ""
+        rule = {
+            str: "a text",
+            bool: "True or False",
+            int: f"a whole number {limits}{unit}".rstrip(),
+            float: f"{limits}{unit}" if limits else f"a finite number{unit and f' ({self.unit})'}",
+        }[kind]
+        raise ParameterError(f"{address}: must be {rule}, got {value!r}")
+
+
+def without_dimensions(value: Any) -> Any:
+    """The scalar in an array without dimensions; anything else as it is."""
+    return value[()] if type(value) is np.ndarray and value.ndim == 0 else value
+
+
+def number(value: Any) -> int | float:
+    """``value`` as a Python number: exactly, but NumPy's single and half precision mean the decimal that they print.
+
+    ``np.float32(0.1)`` is 0.1, and not 0.10000000149. Takes what Python, NumPy (scalars and arrays without dimensions),
+    ``Fraction`` and ``Decimal`` offer; TypeError for anything else: truth values, times and quantities with units.
+    """
+    value = without_dimensions(value)
+    if isinstance(value, (bool, np.bool_, np.timedelta64)) or not isinstance(value, (numbers.Real, Decimal)):
+        raise TypeError
+    if isinstance(value, numbers.Integral):
+        return int(value)
+    if isinstance(value, np.floating) and not isinstance(value, float):
+        return float(np.format_float_scientific(value))
+    return float(value)
+
+
+@cache
+def declared(cls: type) -> dict[str, tuple[Param, type]]:
+    """The :class:`Param` and the plain type (float, int, bool or str) of each field of a parameter class, in order."""
+    hints = get_type_hints(cls, include_extras=True)
+    plain = get_type_hints(cls)
+    return {name: (getattr(hints[name], "__metadata__", [Param("", "")])[0], plain[name]) for name in cls._fields}  # type: ignore[attr-defined]
 
 
 def fields(cls: type) -> dict[str, Param]:
     """The :class:`Param` of each field of a parameter class, in order; a plain number where a class declares none."""
-    hints = get_type_hints(cls, include_extras=True)
-    return {name: getattr(hints[name], "__metadata__", [Param("", "")])[0] for name in cls._fields}  # type: ignore[attr-defined]
+    return {name: param for name, (param, _) in declared(cls).items()}
 
 
 def field_type(cls: type, name: str) -> type:
-    """The plain type (float, int or str) of a field of a parameter class."""
-    return get_type_hints(cls)[name]  # type: ignore[no-any-return]
+    """The plain type (float, int, bool or str) of a field of a parameter class."""
+    return declared(cls)[name][1]
 
 
 def parameters(cls: C) -> C:
     """Class decorator: check every field of a NamedTuple against its :class:`Param` when an instance is made."""
     make = cls.__new__
-    declared: dict[str, Param] = {}
 
     def checked(klass: type, *args: Any, **kwargs: Any) -> Any:
-        values = make(klass, *args, **kwargs)
-        declared.update(declared or fields(klass))
-        for name, param in declared.items():
-            if field_type(klass, name) is str:
-                continue
-            param.check(f"{klass.__name__}.{name}", getattr(values, name))
-            if field_type(klass, name) is int and int(getattr(values, name)) != getattr(values, name):
-                raise ParameterError(f"{klass.__name__}.{name}: must be a whole number, got {getattr(values, name)!r}")
-        return values
+        given = zip(declared(klass).items(), make(klass, *args, **kwargs), strict=True)
+        return tuple.__new__(
+            klass, [param.check(f"{klass.__name__}.{name}", value, kind) for (name, (param, kind)), value in given]
+        )
 
     cls.__new__ = checked  # type: ignore[assignment, method-assign]
+    cls._make = classmethod(lambda klass, values: klass(*values))  # type: ignore[attr-defined]  # _replace calls it
     return cls
 
 

@@ -14,8 +14,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
+import numpy as np
+
 from . import tasks
-from ._parameters import Param, ParameterError, Registry, field_type, fields, parameters, quantity
+from ._parameters import Param, ParameterError, Registry, field_type, fields, parameters, quantity, without_dimensions
 from .feedback import FEEDBACKS
 from .filters import INTEGRATIONS
 from .loss import LOSSES
@@ -63,6 +65,7 @@ CHOICES: dict[str, Registry[type]] = {"feedback": FEEDBACKS, "surrogate": SURROG
 CHOSEN = {"feedback": "symmetric", "surrogate": "fast_sigmoid", "optimizer": "rmaxprop", "loss": "van_rossum"}
 SINGLE = (LIF, Rule, Scheme, Training)
 WORDS = {"integration": INTEGRATIONS, "precision": PRECISIONS, "engine": ENGINES, "record": RECORDS}
+TRUTH = ("true", "false")
 PATHS = ("input", "target", "image", "weights")  # relative to the config file that names them
 TASK_KEYS = {"text": "text", "image": "image", "target": "file"}  # an option that says which targets are meant
 
@@ -74,6 +77,8 @@ def option_name(cls: type, field: str) -> str:
 
 def in_words(value: Any, unit: str) -> str:
     """A value as it is typed: ``10ms``."""
+    if isinstance(value, bool):
+        return str(value).lower()
     return f"{repr(value).removesuffix('.0')}{unit.removeprefix('1')}" if isinstance(value, (int, float)) else str(value)
 
 
@@ -87,10 +92,12 @@ def options() -> dict[str, Option]:
         for field, param in fields(cls).items():
             name = option_name(cls, field)
             defaults = cls._field_defaults  # type: ignore[attr-defined]
-            default = in_words(defaults[field], param.unit) if field in defaults and defaults[field] not in ("", 0) else ""
+            shown = field in defaults and (defaults[field] not in ("", 0) or defaults[field] is False)
+            default = in_words(defaults[field], param.unit) if shown else ""
             known = found.get(name)
             default = default if known is None or known.default == default else "depends on the task"
-            found[name] = Option(param, field_type(cls, field), WORDS.get(field, ()), default)
+            kind = field_type(cls, field)
+            found[name] = Option(param, kind, TRUTH if kind is bool else WORDS.get(field, ()), default)
 
     for cls in (*tasks.TARGETS.values(), *tasks.INPUTS.values()):
         add(cls)
@@ -111,8 +118,10 @@ def options() -> dict[str, Option]:
 
 def parse(name: str, value: Any) -> Any:
     """The value of an option from what a person typed or a config file holds. Raises ParameterError."""
-    option = options()[name]
+    option, value = options()[name], without_dimensions(value)
     try:
+        if option.type is bool and isinstance(value, (bool, np.bool_)):
+            return bool(value)
         if option.words and value not in option.words:
             raise ParameterError(f"must be one of {', '.join(option.words)}, got {value!r}")
         if option.type is list:
@@ -125,6 +134,8 @@ def parse(name: str, value: Any) -> Any:
             return _whole(value)
         if option.type is float:
             return quantity(value if isinstance(value, str) else repr(value), option.param.unit)
+        if option.type is bool:
+            return value == "true"
         if not isinstance(value, str):
             raise ParameterError(f"must be a text, got {value!r}")
         return value

@@ -252,7 +252,7 @@ BAD: list[tuple[list[str], str]] = [
     (["--feedback", "foo"], "'symmetric', 'random', 'uniform', 'none'"),
     (["--hidden", "4,x"], "hidden: must be a whole number, got 'x'"),
     (["--hidden", "-4"], "hidden: must be numbers of neurons"),
-    (["--inputs", "0"], "PoissonInputs.inputs: must be >= 1, got 0"),
+    (["--inputs", "0"], "PoissonInputs.inputs: must be a whole number >= 1, got 0"),
     (["--w0", "-1mV"], "Network.w0: must be >= 0 mV, got -1.0"),
     (["--seed", "-1"], "Task.seed: must be a whole number >= 0, got -1"),
     (["--text", "  "], "Text.text: must be 1 to 200 printable characters"),

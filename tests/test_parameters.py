@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+import tomllib
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from superspike import (
     SGD,
     FastSigmoid,
     Network,
+    Param,
     ParameterError,
     RMaxProp,
     Rule,
@@ -19,10 +21,12 @@ from superspike import (
     Task,
     Training,
     config,
+    parameters,
     save_weights,
 )
-from superspike._parameters import field_type, fields, quantity
+from superspike._parameters import cast, field_type, fields, quantity
 from superspike.feedback import FEEDBACKS
+from superspike.loss import LOSSES
 from superspike.network import load_weights
 from superspike.optimizer import OPTIMIZERS, step
 from superspike.surrogate import SURROGATES, derivative
@@ -48,6 +52,55 @@ def test_what_must_be_positive_is_refused_at_zero_and_below(cls: type, name: str
 def test_the_message_is_an_address_a_rule_and_a_value() -> None:
     with pytest.raises(ValueError, match=r"^LIF\.tau_mem: must be > 0 ms, got -5\.0$"):
         LIF(tau_mem=-5.0)
+
+
+@pytest.fixture
+def gate(monkeypatch: pytest.MonkeyPatch) -> type:
+    """A loss with a truth value, of which the command line knows."""
+
+    @parameters
+    class Gate(NamedTuple):
+        shut: Annotated[bool, Param("", "whether it is shut")] = True
+        lit: Annotated[bool, Param("", "whether there is light")] = False
+
+        @property
+        def extra_rows(self) -> int:
+            return 0
+
+        @property
+        def window_ms(self) -> float:
+            return 0.0
+
+        def impulses(self, ptr: Any, ids: Any, row: int, u: int, window: int, answers: Any) -> None:
+            pass
+
+    monkeypatch.setitem(LOSSES, "gate", Gate)
+    return Gate
+
+
+def test_a_truth_value_is_true_or_false_everywhere(gate: type, small_task: Task) -> None:
+    made = gate(np.bool_(False), np.array(True))
+    assert made == gate(shut=False, lit=True)
+    assert [type(value) for value in made] == [bool, bool]
+    assert cast(made, np.float32) == (0.0, 1.0)
+    table = config.table(small_task, Network([10, 2], loss=made), Training(), initial_weights=False)
+    text = config.to_toml(table)
+    assert "\nshut = false\nlit = true\n" in text
+    assert config.build(tomllib.loads(text))[1].loss == made
+    assert config.build({"loss": "gate", "shut": "false", "lit": "true"})[1].loss == made  # as the command line gives it
+    assert config.build({"loss": "gate", "shut": np.bool_(False), "lit": True})[1].loss == made
+    options = config.options()
+    assert [options[name].words for name in ("shut", "lit")] == [("true", "false")] * 2
+    assert [options[name].default for name in ("shut", "lit")] == ["true", "false"]
+
+
+def test_what_is_no_truth_value_is_refused(gate: type) -> None:
+    for value in (1, 0.0, "true", None, np.int64(1), np.array([True])):
+        with pytest.raises(ParameterError, match=r"^Gate\.shut: must be True or False, got "):
+            gate(shut=value)
+    for value in (1, "yes", "", [True], None):
+        with pytest.raises(ParameterError, match=r"^shut: must be one of true, false, got "):
+            config.build({"loss": "gate", "shut": value})
 
 
 @pytest.mark.parametrize(
