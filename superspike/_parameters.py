@@ -15,12 +15,11 @@ import re
 from collections.abc import Callable, Iterable
 from decimal import Decimal
 from functools import cache
-from typing import Any, Generic, NamedTuple, TypeVar, get_type_hints
+from typing import Any, NamedTuple, TypeVar, get_type_hints
 
 import numpy as np
 
 C = TypeVar("C", bound=type)
-T = TypeVar("T")
 
 
 BOUNDS: dict[str, tuple[str, Callable[[float, float], bool]]] = {
@@ -46,12 +45,12 @@ class Param(NamedTuple):
     def check(self, address: str, value: Any, kind: type = float) -> Any:
         """``value`` as a plain ``kind`` (float, int, bool or str), if it is a finite number within the bounds, else an error."""
         value = without_dimensions(value)
-        if kind is str and isinstance(value, (str, os.PathLike)):
-            return str(os.fspath(value))
-        if kind is bool and isinstance(value, (bool, np.bool_)):
-            return bool(value)
         bounds = [(*BOUNDS[name], getattr(self, name)) for name in BOUNDS if getattr(self, name) is not None]
         try:
+            if kind is bool and isinstance(value, (bool, np.bool_)):
+                return bool(value)
+            if kind is str and isinstance(value, (str, os.PathLike)):
+                return str(os.fspath(value)).encode().decode()  # a file name that is no text cannot be saved
             if kind in (int, float):
                 found = number(value)
                 if math.isfinite(found) and (kind is float or found == int(found)):
@@ -112,6 +111,8 @@ def field_type(cls: type, name: str) -> type:
 
 def parameters(cls: C) -> C:
     """Class decorator: check every field of a NamedTuple against its :class:`Param` when an instance is made."""
+    if "_checked" in vars(cls):
+        return cls
     make = cls.__new__
 
     def checked(klass: type, *args: Any, **kwargs: Any) -> Any:
@@ -120,6 +121,7 @@ def parameters(cls: C) -> C:
             klass, [param.check(f"{klass.__name__}.{name}", value, kind) for (name, (param, kind)), value in given]
         )
 
+    cls._checked = True  # type: ignore[attr-defined]
     cls.__new__ = checked  # type: ignore[assignment, method-assign]
     cls._make = classmethod(lambda klass, values: klass(*values))  # type: ignore[attr-defined]  # _replace calls it
     return cls
@@ -130,23 +132,42 @@ def cast(values: Any, dtype: type) -> Any:
     return tuple.__new__(type(values), [dtype(value) for value in values])
 
 
-class Registry(dict[str, T], Generic[T]):
-    """Named alternatives of one kind. Command line, errors and tests read it; an unknown name lists the known ones."""
+class Registry(dict[str, type]):
+    """Named alternatives of one kind. Command line, errors and tests read it; an unknown name lists the known ones.
 
-    def __init__(self, kind: str) -> None:
+    Each is a parameter class (:func:`parameters` is applied where it was not) that has the kind's ``methods``; ``a or b``
+    asks for one of the two.
+    """
+
+    def __init__(self, kind: str, methods: tuple[str, ...] = ()) -> None:
         super().__init__()
-        self.kind = kind
+        self.kind, self.methods = kind, methods
 
-    def register(self, name: str) -> Callable[[T], T]:
+    def __setitem__(self, name: str, cls: type) -> None:
+        address = f"{self.kind} {name!r}"
+        if not (isinstance(cls, type) and issubclass(cls, tuple) and hasattr(cls, "_fields")):
+            raise ParameterError(f"{address}: must be a parameter class, got {cls!r}; derive it from typing.NamedTuple")
+        known = self.get(name, cls)
+        if (known.__module__, known.__qualname__) != (cls.__module__, cls.__qualname__):  # a class may be defined again
+            raise ParameterError(f"{address}: must be a new name, is that of {known.__name__}; give {cls.__name__} another")
+        for method in self.methods:
+            if not any(hasattr(cls, either) for either in method.split(" or ")):
+                raise ParameterError(f"{address}: must have {method}, {cls.__name__} has not; define it as its siblings do")
+        for field, (_, kind) in declared(cls).items():
+            if kind not in (float, int, bool, str):
+                raise ParameterError(f"{cls.__name__}.{field}: must be declared as float, int, bool or str, got {kind!r}")
+        super().__setitem__(name, parameters(cls))
+
+    def register(self, name: str) -> Callable[[C], C]:
         """Decorator that enters a class under ``name``."""
 
-        def enter(item: T) -> T:
-            self[name] = item
-            return item
+        def enter(cls: C) -> C:
+            self[name] = cls
+            return cls
 
         return enter
 
-    def find(self, name: str) -> T:
+    def find(self, name: str) -> type:
         """The alternative called ``name``."""
         if name not in self:
             raise ParameterError(f"{self.kind}: must be one of {', '.join(self)}, got {name!r}")
@@ -157,14 +178,25 @@ class Registry(dict[str, T], Generic[T]):
         for name, cls in self.items():
             if type(values) is cls:
                 return name
-        raise ParameterError(f"{self.kind}: must be one of {', '.join(self)}, got {values!r}")
+        raise ParameterError(
+            f"{self.kind}: must be one of {', '.join(self)}, or an instance of a registered class, got {values!r}; "
+            f"register a class of your own with the decorator register(NAME)"
+        )
 
     def make(self, choice: Any) -> Any:
         """An instance from a name (with its defaults), or the instance itself when it already is one."""
-        if isinstance(choice, str):
-            return self.find(choice)()  # type: ignore[operator]
-        self.name_of(choice)
-        return choice
+        if not isinstance(choice, str):
+            self.name_of(choice)
+            return choice
+        cls = self.find(choice)
+        for field in without_default(cls):
+            raise ParameterError(f"{self.kind}: {choice} has no default for {field}; give an instance, {cls.__name__}({field}=…)")
+        return cls()
+
+
+def without_default(cls: type) -> list[str]:
+    """The fields of a parameter class that have to be given."""
+    return [field for field in declared(cls) if field not in cls._field_defaults]  # type: ignore[attr-defined]
 
 
 def one_of(address: str, value: str, known: Iterable[str]) -> str:

@@ -10,14 +10,26 @@ from __future__ import annotations
 import json
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 
 from . import tasks
-from ._parameters import Param, ParameterError, Registry, field_type, fields, parameters, quantity, without_dimensions
+from ._parameters import (
+    Param,
+    ParameterError,
+    Registry,
+    declared,
+    fields,
+    number,
+    parameters,
+    quantity,
+    without_default,
+    without_dimensions,
+)
 from .feedback import FEEDBACKS
 from .filters import INTEGRATIONS
 from .loss import LOSSES
@@ -61,13 +73,15 @@ class Option(NamedTuple):
 
 
 # The kinds of things of which one class is chosen by name. Inputs and targets are chosen by the files or texts given.
-CHOICES: dict[str, Registry[type]] = {"feedback": FEEDBACKS, "surrogate": SURROGATES, "optimizer": OPTIMIZERS, "loss": LOSSES}
+CHOICES: dict[str, Registry] = {"feedback": FEEDBACKS, "surrogate": SURROGATES, "optimizer": OPTIMIZERS, "loss": LOSSES}
 CHOSEN = {"feedback": "symmetric", "surrogate": "fast_sigmoid", "optimizer": "rmaxprop", "loss": "van_rossum"}
 SINGLE = (LIF, Rule, Scheme, Training)
 WORDS = {"integration": INTEGRATIONS, "precision": PRECISIONS, "engine": ENGINES, "record": RECORDS}
 TRUTH = ("true", "false")
 PATHS = ("input", "target", "image", "weights")  # relative to the config file that names them
 TASK_KEYS = {"text": "text", "image": "image", "target": "file"}  # an option that says which targets are meant
+OWN = ("task", "period", *CHOICES, "hidden", "w0", "weights", "seed", "task_seed")  # options that are no class's fields
+COMMAND = ("out", "force", "json", "quiet", "help")  # what else superspike train takes
 
 
 def option_name(cls: type, field: str) -> str:
@@ -83,80 +97,93 @@ def in_words(value: Any, unit: str) -> str:
 
 
 def options() -> dict[str, Option]:
-    """Every option by name, in the order of ``superspike train --help``."""
+    """Every option by name, in the order of ``superspike train --help``.
+
+    Classes of one kind share the options of one name. Raises ParameterError for two fields that cannot: of different
+    kinds, of one class, or with different units.
+    """
     found: dict[str, Option] = {
         "task": Option(Param("", "the targets, if no --text, --image or --target says it"), str, tuple(tasks.TARGETS))
     }
+    owners = dict.fromkeys((*OWN, *COMMAND), ("", "superspike train"))
 
-    def add(cls: type) -> None:
-        for field, param in fields(cls).items():
-            name = option_name(cls, field)
+    def add(kind: str, cls: type) -> None:
+        own = set()
+        for field, (param, plain) in declared(cls).items():
+            name, address = option_name(cls, field), f"{cls.__name__}.{field}"
+            known = found.get(name)
+            of_kind, owner = owners.setdefault(name, (kind, address))
+            if of_kind != kind or name in own or (known and (known.param.unit, known.type) != (param.unit, plain)):
+                raise ParameterError(
+                    f"{address}: must have an option of its own, --{name.replace('_', '-')} is that of {owner}; "
+                    f"give it another name with option= in its Param"
+                )
+            own.add(name)
             defaults = cls._field_defaults  # type: ignore[attr-defined]
             shown = field in defaults and (defaults[field] not in ("", 0) or defaults[field] is False)
             default = in_words(defaults[field], param.unit) if shown else ""
-            known = found.get(name)
-            default = default if known is None or known.default == default else "depends on the task"
-            kind = field_type(cls, field)
-            found[name] = Option(param, kind, TRUTH if kind is bool else WORDS.get(field, ()), default)
+            default = default if known is None or known.default == default else f"depends on the {kind}"
+            found[name] = Option(param, plain, TRUTH if plain is bool else WORDS.get(field, ()), default)
 
-    for cls in (*tasks.TARGETS.values(), *tasks.INPUTS.values()):
-        add(cls)
+    for registry in (tasks.TARGETS, tasks.INPUTS):
+        for cls in registry.values():
+            add(registry.kind, cls)
     found["period"] = Option(tasks.PERIOD, float)
     found["hidden"] = Option(Param("", "hidden neurons; 4,4: two layers, 0: none"), list, default=",".join(map(str, HIDDEN)))
     for kind, registry in CHOICES.items():
         found[kind] = Option(Param("", f"the {kind}"), str, tuple(registry), CHOSEN[kind])
         for cls in registry.values():
-            add(cls)
+            add(kind, cls)
     found["w0"] = Option(Param("mV", "spread of the initial weights, divided by √n_pre", ge=0), float, default=in_words(W0, "mV"))
     found["weights"] = Option(Param("", "start from the weights in this .npz file (w0, w1, …)"), str)
     found["seed"] = Option(Param("", "of all random numbers", ge=0), int, default=str(SEED))
     found["task_seed"] = Option(Param("", "of the task's random numbers, by default the seed", ge=0), int)
     for cls in (Training, LIF, Rule, Scheme):
-        add(cls)
+        add(cls.__name__, cls)
     return found
 
 
-def parse(name: str, value: Any) -> Any:
-    """The value of an option from what a person typed or a config file holds. Raises ParameterError."""
-    option, value = options()[name], without_dimensions(value)
-    try:
-        if option.type is bool and isinstance(value, (bool, np.bool_)):
-            return bool(value)
-        if option.words and value not in option.words:
-            raise ParameterError(f"must be one of {', '.join(option.words)}, got {value!r}")
-        if option.type is list:
-            words = value.split(",") if isinstance(value, str) else value if isinstance(value, list) else [value]
-            sizes = [_whole(word) for word in words]
-            if sizes != [0] and any(n < 1 for n in sizes):
-                raise ParameterError(f"must be numbers of neurons such as 256 or 4,4, or 0 for no hidden layer, got {value!r}")
-            return [n for n in sizes if n]
-        if option.type is int:
-            return _whole(value)
-        if option.type is float:
-            return quantity(value if isinstance(value, str) else repr(value), option.param.unit)
-        if option.type is bool:
-            return value == "true"
-        if not isinstance(value, str):
-            raise ParameterError(f"must be a text, got {value!r}")
-        return value
-    except ParameterError as error:
-        raise ParameterError(f"{name}: {error}") from None
+def parse(option: Option, value: Any) -> Any:
+    """The value of an option from what a person typed, a config file or a table holds. Raises ParameterError."""
+    value = without_dimensions(value)
+    if option.type is bool and isinstance(value, (bool, np.bool_)):
+        return bool(value)
+    if option.words and value not in option.words:
+        raise ParameterError(f"must be one of {', '.join(option.words)}, got {value!r}")
+    if option.type is list:
+        words = value.split(",") if isinstance(value, str) else value if isinstance(value, Iterable) else [value]
+        sizes = [_whole(word) for word in words]
+        if sizes != [0] and any(n < 1 for n in sizes):
+            raise ParameterError(f"must be numbers of neurons such as 256 or 4,4, or 0 for no hidden layer, got {value!r}")
+        return [n for n in sizes if n]
+    if option.type is int:
+        return _whole(value)
+    if option.type is float:
+        with suppress(TypeError, OverflowError):
+            value = value if isinstance(value, str) else number(value)
+        return quantity(value if isinstance(value, str) else repr(value), option.param.unit)
+    if option.type is bool:
+        return value == "true"
+    if not isinstance(value, (str, os.PathLike)):
+        raise ParameterError(f"must be a text, got {value!r}")
+    return str(os.fspath(value))
 
 
 def _whole(word: Any) -> int:
     try:
-        if isinstance(word, (bool, float)):
-            raise ValueError
-        return int(word)
-    except (TypeError, ValueError):
-        raise ParameterError(f"must be a whole number, got {word!r}") from None
+        found = number(int(word) if isinstance(word, str) else word)
+        if found == int(found):
+            return int(found)
+    except (TypeError, ValueError, OverflowError):
+        pass
+    raise ParameterError(f"must be a whole number, got {word!r}")
 
 
 def read(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Read a config file; file names in it are relative to it. Raises ParameterError."""
     name = os.fspath(path)
     try:
-        table = tomllib.loads(Path(name).read_text(encoding="utf-8"))
+        table = tomllib.loads(Path(name).read_text(encoding="utf-8-sig"))  # editors on Windows mark the order of bytes
     except OSError as error:
         raise ParameterError(f"{name}: cannot be read ({error.strerror})") from None
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
@@ -187,19 +214,41 @@ def merge(base: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
     return kept | dict(given)
 
 
+def from_options(cls: type, values: Mapping[str, Any]) -> Any:
+    """An instance of a parameter class, from those of the parsed options that are its fields'."""
+    names = {option_name(cls, field): field for field in fields(cls)}
+    for option, field in names.items():
+        if option not in values and field in without_default(cls):
+            raise ParameterError(f"{option}: must be given, {cls.__name__} has no default for it")
+    return cls(**{field: values[option] for option, field in names.items() if option in values})
+
+
+def to_options(values: Any) -> dict[str, Any]:
+    """The options that make an instance of a parameter class again, file names absolute."""
+    found = {}
+    for field, param in fields(type(values)).items():
+        option, value = option_name(type(values), field), getattr(values, field)
+        if option in PATHS:
+            value = str(Path(value).absolute())
+        found[option] = in_words(value, param.unit) if param.unit else value
+    return found
+
+
 def build(table: Mapping[str, Any]) -> tuple[tasks.Task, Network, Training]:
     """Task, network and training from a table of options. Raises ParameterError for whatever cannot be."""
-    known = options()
-    for key in table:
+    known, values = options(), {}
+    for key, value in table.items():
         if key not in known:
             raise ParameterError(f"unknown option {key!r}; known: {', '.join(known)}")
-    values = {key: parse(key, value) for key, value in table.items()}
-    used = {"task", "period", "hidden", "w0", "weights", "seed", "task_seed", *CHOICES}
+        try:
+            values[key] = parse(known[key], value)
+        except ParameterError as error:
+            raise ParameterError(f"{key}: {error}") from None
+    used = set(OWN)
 
     def make(cls: type) -> Any:
-        names = {option_name(cls, field): field for field in fields(cls)}
-        used.update(names)
-        return cls(**{names[key]: value for key, value in values.items() if key in names})
+        used.update(option_name(cls, field) for field in fields(cls))
+        return from_options(cls, values)
 
     named = [TASK_KEYS[key] for key in TASK_KEYS if key in values]
     if len(named) > 1 or (named and values.get("task", named[0]) != named[0]):
@@ -230,18 +279,10 @@ def table(task: tasks.Task, network: Network, training: Training, initial_weight
     """The options that make these again. A task made by hand is named by the files that the run's folder holds."""
     found: dict[str, Any] = {}
 
-    def add(values: Any) -> None:
-        for field, param in fields(type(values)).items():
-            value = getattr(values, field)
-            if option_name(type(values), field) in PATHS:
-                value = str(Path(value).absolute())
-            found[option_name(type(values), field)] = in_words(value, param.unit) if param.unit else value
-
     if task.spec:
         targets, seed = task.spec["targets"], task.spec["seed"]
         found["task"] = tasks.TARGETS.name_of(targets)
-        add(targets)
-        add(task.spec["inputs"])
+        found |= to_options(targets) | to_options(task.spec["inputs"])
         found["task_seed"] = seed
     else:
         found |= {"input": "input.ras", "inputs": task.n_inputs, "target": "target.ras", "outputs": task.n_outputs}
@@ -250,13 +291,13 @@ def table(task: tasks.Task, network: Network, training: Training, initial_weight
     for kind, registry in CHOICES.items():
         values = getattr(network, kind)
         found[kind] = registry.name_of(values)
-        add(values)
+        found |= to_options(values)
     found["w0"] = in_words(network.w0, "mV")
     if initial_weights:
         found["weights"] = INITIAL_WEIGHTS
     found["seed"] = network.seed
     for values in (training, network.neuron, network.rule, network.scheme):
-        add(values)
+        found |= to_options(values)
     return found
 
 
@@ -266,4 +307,5 @@ INITIAL_WEIGHTS = "initial_weights.npz"
 def to_toml(table: Mapping[str, Any]) -> str:
     """A config file; a JSON string, number or list of numbers is TOML too."""
     head = "# superspike train CONFIG.toml repeats this run\n"
-    return head + "".join(f"{key} = {json.dumps(value, ensure_ascii=False)}\n" for key, value in table.items())
+    lines = "".join(f"{key} = {json.dumps(value, ensure_ascii=False)}\n" for key, value in table.items())
+    return head + lines.replace("\x7f", "\\u007f")  # but for this character, which TOML wants escaped

@@ -153,8 +153,7 @@ def _area(address: str, pulse_ms: float | None) -> float:
     """The area of a spike: 1 for a Dirac pulse, else its length in s."""
     if pulse_ms is None:
         return 1.0
-    PULSE.check(f"{address}.pulse_ms", pulse_ms)
-    return pulse_ms / 1000
+    return float(PULSE.check(f"{address}.pulse_ms", pulse_ms)) / 1000
 
 
 def _ms(seconds: float) -> float:

@@ -17,7 +17,7 @@ Matrices = list[NDArray[Any]]
 
 MV_PER_V = 1000
 
-FEEDBACKS: Registry[type] = Registry("feedback")
+FEEDBACKS = Registry("feedback", methods=("follows_weights", "matrices"))
 
 
 @FEEDBACKS.register("symmetric")

@@ -14,7 +14,7 @@ from ._parameters import Param, Registry, parameters
 
 Array = NDArray[Any]
 
-LOSSES: Registry[type] = Registry("loss")
+LOSSES = Registry("loss", methods=("extra_rows", "window_ms", "impulses"))
 
 CLOSED, WAITING, ANSWERED = 0, 1, 2  # what a window knows of an output: not expected, expected, has spiked
 

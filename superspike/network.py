@@ -64,16 +64,21 @@ class Network:
         weights: Sequence[ArrayLike] | None = None,
         seed: int = 1,
     ) -> None:
-        if len(sizes) < 2 or any(n != int(n) or n < 1 for n in sizes):
-            raise ParameterError(f"Network.sizes: must be two or more whole numbers >= 1, input first, got {list(sizes)}")
-        self.sizes = [int(n) for n in sizes]
+        try:
+            self.sizes = [Param("", "", ge=1).check("", n, int) for n in sizes]
+        except (TypeError, ParameterError):
+            self.sizes = []
+        if len(self.sizes) < 2:
+            raise ParameterError(f"Network.sizes: must be two or more whole numbers >= 1, input first, got {sizes!r}")
+        for name, given, cls in (("neuron", neuron, LIF), ("rule", rule, Rule), ("scheme", scheme, Scheme)):
+            if not isinstance(given, (cls, type(None))):
+                raise ParameterError(f"Network.{name}: must be an instance of {cls.__name__}, got {given!r}")
         self.neuron, self.rule, self.scheme = neuron or LIF(), rule or Rule(), scheme or Scheme()
         self.feedback, self.surrogate = FEEDBACKS.make(feedback), SURROGATES.make(surrogate)
         self.optimizer, self.loss = OPTIMIZERS.make(optimizer), LOSSES.make(loss)
         check_lif(self.neuron)
         check_scheme(self.scheme, self.neuron, self.rule)
-        Param("mV", "", ge=0).check("Network.w0", w0)
-        self.w0, self.seed = float(w0), check_seed("Network.seed", seed)
+        self.w0, self.seed = Param("mV", "", ge=0).check("Network.w0", w0), check_seed("Network.seed", seed)
         self.dtype: type = np.float32 if self.scheme.precision == "single" else np.float64
         weights_rng, self._feedback_rng = np.random.default_rng(self.seed).spawn(2)
         drawn = self._draw(weights_rng) if weights is None else self._checked(weights)
@@ -90,22 +95,27 @@ class Network:
         return [np.clip(w, -self.rule.w_max, self.rule.w_max) for w in drawn]
 
     def _checked(self, weights: Sequence[ArrayLike]) -> list[Array]:
-        if len(weights) != len(self.sizes) - 1:
-            raise ParameterError(f"Network.weights: must be {len(self.sizes) - 1} arrays (w0, w1, …), got {len(weights)}")
-        checked = []
-        for k, given in enumerate(weights):
-            w, shape = np.asarray(given), (self.sizes[k], self.sizes[k + 1])
+        n = len(self.sizes) - 1
+        try:
+            arrays = [np.asarray(w) for w in weights]
+        except (TypeError, ValueError) as error:
+            raise ParameterError(
+                f"Network.weights: must be {n} arrays (w0, w1, …), got {type(weights).__name__} ({error})"
+            ) from None
+        if len(arrays) != n:
+            raise ParameterError(f"Network.weights: must be {n} arrays (w0, w1, …), got {len(arrays)}")
+        for k, w in enumerate(arrays):
+            shape = (self.sizes[k], self.sizes[k + 1])
             if w.shape != shape:
                 raise ParameterError(f"Network.weights: w{k} must have the shape (n_pre, n_post) = {shape}, got {w.shape}")
-            if not np.issubdtype(w.dtype, np.number) or not np.all(np.isfinite(w)):
+            if w.dtype.kind not in "iuf" or not np.all(np.isfinite(w)):
                 raise ParameterError(f"Network.weights: w{k} must hold finite numbers (mV), got NaN, infinity or no numbers")
-            if np.any(np.abs(w) > self.rule.w_max * (1 + 1e-6)):
+            largest = np.abs(w.astype(float)).max()  # as floats: -128 has no abs among 8-bit integers
+            if largest > self.rule.w_max * (1 + 1e-6):
                 raise ParameterError(
-                    f"Network.weights: w{k} must lie within ±Rule.w_max ({self.rule.w_max:g} mV), "
-                    f"got {np.abs(w).max():g} mV; raise w_max"
+                    f"Network.weights: w{k} must lie within ±Rule.w_max ({self.rule.w_max:g} mV), got {largest:g} mV; raise w_max"
                 )
-            checked.append(w)
-        return checked
+        return arrays
 
     def refresh_feedback(self) -> None:
         """Renew the feedback matrices after the weights have changed."""
@@ -115,9 +125,7 @@ class Network:
 
 def check_seed(address: str, seed: int) -> int:
     """``seed`` as an int, if it is a whole number >= 0."""
-    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
-        raise ParameterError(f"{address}: must be a whole number >= 0, got {seed!r}")
-    return int(seed)
+    return int(Param("", "", ge=0).check(address, seed, int))
 
 
 def save_weights(path: str | os.PathLike[str], network: Network) -> None:

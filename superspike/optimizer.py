@@ -11,7 +11,7 @@ from typing import Annotated, Any, NamedTuple
 
 from ._parameters import Param, Registry, parameters
 
-OPTIMIZERS: Registry[type] = Registry("optimizer")
+OPTIMIZERS = Registry("optimizer", methods=("step",))
 
 Rate = Annotated[float, Param("mV", "learning rate r0: the largest weight change per block", ge=0)]
 TauRms = Annotated[float, Param("ms", "time constant of the gradient's running scale", gt=0)]

@@ -448,22 +448,21 @@ class SuperSpike(Stateful):
             integration=integration, precision=precision,
         )  # fmt: skip
         given = {"block_ms": block_ms, "w_max": w_max, "rho": rho, "exponent": exponent, "tau_het_ms": tau_het_ms}
-        for name, value in given.items():
-            fields(Rule)[name.removesuffix("_ms")].check(f"SuperSpike.{name}", value)
-        fields(LIF)["v_threshold"].check("SuperSpike.v_threshold", v_threshold)
-        block_ms, w_max, rho, exponent, tau_het_ms = map(float, given.values())
-        dt_ms, v_threshold = scheme.dt, float(v_threshold)
+        block_ms, w_max, rho, exponent, tau_het_ms = (
+            fields(Rule)[name.removesuffix("_ms")].check(f"SuperSpike.{name}", value) for name, value in given.items()
+        )
+        dt_ms = scheme.dt
         if tau_het_ms <= dt_ms:
             raise ParameterError(f"SuperSpike.tau_het_ms: must be larger than dt_ms ({dt_ms:g} ms), got {tau_het_ms:g}")
-        w_min = -w_max if w_min is None else w_min
-        Param("mV", "", lt=w_max).check("SuperSpike.w_min", w_min)
+        v_threshold = fields(LIF)["v_threshold"].check("SuperSpike.v_threshold", v_threshold)
+        w_min = Param("mV", "", lt=w_max).check("SuperSpike.w_min", -w_max if w_min is None else w_min)
         self._block_steps = whole_steps("SuperSpike.block_ms", block_ms, dt_ms)
         self._mask = self._checked_mask(mask)
         surrogate, optimizer = SURROGATES.make(surrogate), OPTIMIZERS.make(optimizer)
         self._made_with = {
             "n_pre": self.n_pre, "n_post": self.n_post, **shared_keywords(scheme, rule), "delay_ms": scheme.delay,
             "block_ms": block_ms, "v_threshold": v_threshold, "surrogate": surrogate, "optimizer": optimizer, "w_max": w_max,
-            "w_min": float(w_min), "mask": self._mask if self._mask.size else None,
+            "w_min": w_min, "mask": self._mask if self._mask.size else None,
             "rho": rho, "exponent": exponent, "tau_het_ms": tau_het_ms,
         }  # fmt: skip
         dtype: Any = np.float32 if precision == "single" else np.float64

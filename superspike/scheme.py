@@ -103,9 +103,9 @@ def keywords(
     """Scheme and rule from the keywords that the objects of the array interface share; errors name keyword and owner."""
     given = {"dt_ms": dt_ms, "delay_ms": delay_ms, "tau_rise_ms": tau_rise_ms, "tau_decay_ms": tau_decay_ms}
     declared = fields(Scheme) | fields(Rule)
-    for name, value in given.items():
-        declared[name.removesuffix("_ms")].check(f"{owner}.{name}", value)
-    dt_ms, delay_ms, tau_rise_ms, tau_decay_ms = map(float, given.values())
+    dt_ms, delay_ms, tau_rise_ms, tau_decay_ms = (
+        declared[name.removesuffix("_ms")].check(f"{owner}.{name}", value) for name, value in given.items()
+    )
     for name, tau in (("tau_rise_ms", tau_rise_ms), ("tau_decay_ms", tau_decay_ms)):
         if tau <= dt_ms:
             raise ParameterError(f"{owner}.{name}: must be larger than dt_ms ({dt_ms:g} ms), got {tau:g}; lower dt_ms")

@@ -131,7 +131,7 @@ class Spikes:
     @classmethod
     def from_raster(cls, raster: ArrayLike, dt_ms: float) -> Spikes:
         """The spikes of a boolean raster (steps, n): True in row s is a spike at s · ``dt_ms``, the start of the step."""
-        STEP.check("Spikes.from_raster.dt_ms", dt_ms)
+        dt_ms = STEP.check("Spikes.from_raster.dt_ms", dt_ms)
         table = np.asarray(raster)
         if table.ndim != 2 or table.shape[1] < 1 or not np.all((table == 0) | (table == 1)):
             raise ParameterError(
@@ -154,11 +154,11 @@ class Spikes:
         ------
         ParameterError : two spikes of a unit in one step, a spike beyond the duration
         """
-        STEP.check("Spikes.to_raster.dt_ms", dt_ms)
+        dt_ms = STEP.check("Spikes.to_raster.dt_ms", dt_ms)
         steps = to_steps(self.times_ms, dt_ms)
         length = int(steps[-1]) + 1 if len(self) else 0
         if duration_ms is not None:
-            Param("ms", "", ge=0).check("Spikes.to_raster.duration_ms", duration_ms)
+            duration_ms = Param("ms", "", ge=0).check("Spikes.to_raster.duration_ms", duration_ms)
             length = math.ceil((duration_ms - slack(duration_ms, dt_ms)) / dt_ms)
             end = length * dt_ms
             if len(self) and self.times_ms[-1] >= end - slack(end, min(dt_ms, 0.1)):
@@ -333,7 +333,7 @@ def answers(output: Spikes, target: Spikes, window_ms: float = 25.0) -> Array:
 
     A window opens with one or more target spikes; the answer is right if their units spike in it, and no others.
     """
-    Param("ms", "", gt=0).check("answers.window_ms", window_ms)
+    window_ms = Param("ms", "", gt=0).check("answers.window_ms", window_ms)
     found = []
     for onset in np.unique(target.times_ms):
         expected = target.ids[target.times_ms == onset]
@@ -402,10 +402,10 @@ def _trains(trains: Spikes | Sequence[ArrayLike]) -> list[Array]:
 
 def _kernel(address: str, tau_ms: float, tau_rise_ms: float | None) -> tuple[Array, Array]:
     """Time constants c and weights w of the kernel's autocorrelation Σ w e^(−|t|/c), which is 1 at t = 0."""
-    Param("ms", "", gt=0).check(f"{address}.tau_ms", tau_ms)
+    tau_ms = Param("ms", "", gt=0).check(f"{address}.tau_ms", tau_ms)
     if tau_rise_ms is None:
         return np.array([tau_ms]), np.array([1.0])
-    Param("ms", "", gt=0, lt=tau_ms).check(f"{address}.tau_rise_ms", tau_rise_ms)
+    tau_rise_ms = Param("ms", "", gt=0, lt=tau_ms).check(f"{address}.tau_rise_ms", tau_rise_ms)
     return np.array([tau_ms, tau_rise_ms]), np.array([tau_ms, -tau_rise_ms]) / (tau_ms - tau_rise_ms)
 
 

@@ -12,7 +12,7 @@ from typing import Annotated, Any, NamedTuple
 
 from ._parameters import Param, Registry, parameters
 
-SURROGATES: Registry[type] = Registry("surrogate")
+SURROGATES = Registry("surrogate", methods=("derivative",))
 
 Beta = Annotated[float, Param("1/mV", "steepness of the surrogate at threshold", gt=0)]
 

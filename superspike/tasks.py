@@ -22,8 +22,8 @@ from .spikes import Spikes, read_ras
 Array = NDArray[Any]
 Window = tuple[Array, Array]
 
-INPUTS: Registry[type] = Registry("inputs")
-TARGETS: Registry[type] = Registry("targets")
+INPUTS = Registry("inputs", methods=("spikes",))
+TARGETS = Registry("targets", methods=("natural_period", "spikes or both"))
 
 PERIOD_STEP = 10.0  # ms: a period that is not given is the patterns' end rounded up to this
 IN_MS = 100.0  # periods: times that late were written in ms and read as s
@@ -54,7 +54,7 @@ class Task:
         if period_ms is None:
             end = max((spikes.times_ms[-1] for spikes in (inputs, targets) if len(spikes)), default=0.0)
             period_ms = (int(to_steps(end, PERIOD_STEP)) + 1) * PERIOD_STEP
-        PERIOD.check("Task.period_ms", period_ms)
+        period_ms = PERIOD.check("Task.period_ms", period_ms)
         for name, spikes in (("inputs", inputs), ("targets", targets)):
             last = spikes.times_ms[-1] if len(spikes) else -np.inf
             if last >= period_ms - slack(period_ms):
@@ -64,7 +64,7 @@ class Task:
                     f"Task.{name}: must lie before the period's end ({period_ms:.10g} ms), "
                     f"got a spike at {last:.10g} ms; {remedy}"
                 )
-        self.inputs, self.targets, self.period_ms, self.spec = inputs, targets, float(period_ms), spec
+        self.inputs, self.targets, self.period_ms, self.spec = inputs, targets, period_ms, spec
 
     @property
     def n_inputs(self) -> int:
@@ -280,8 +280,9 @@ def make(inputs: Any = None, targets: Any = None, period_ms: float | None = None
     INPUTS.name_of(inputs)
     TARGETS.name_of(targets)
     if period_ms is not None:
-        PERIOD.check("Task.period_ms", period_ms)
-    inputs_rng, targets_rng = np.random.default_rng(check_seed("Task.seed", seed)).spawn(2)
+        period_ms = PERIOD.check("Task.period_ms", period_ms)
+    seed = check_seed("Task.seed", seed)
+    inputs_rng, targets_rng = np.random.default_rng(seed).spawn(2)
     generated = isinstance(inputs, PoissonInputs)
     period = targets.natural_period() if period_ms is None else period_ms
     if hasattr(targets, "both"):

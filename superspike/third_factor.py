@@ -147,7 +147,7 @@ class VanRossumError(Stateful):
             integration=integration, precision=precision,
         )  # fmt: skip
         dtype: Any = np.float32 if precision == "single" else np.float64
-        delay = whole_steps("VanRossumError.delay_ms", delay_ms, dt_ms)
+        delay = whole_steps("VanRossumError.delay_ms", scheme.delay, scheme.dt)
         filter, size = error_filter(rule, scheme)
         self._made_with = {"n": self.n, **shared_keywords(scheme, rule), "delay_ms": scheme.delay}
         self._state = OutputErrors(np.zeros(1, np.int64), np.zeros((delay + 1, self.n), dtype), *np.zeros((4, self.n), dtype))

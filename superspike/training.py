@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from . import config
 from ._parameters import Param, one_of
 from .config import ENGINES, RECORDS, Training
 from .network import Network
@@ -112,6 +113,7 @@ def train(
     ParameterError (a ValueError) for any value that breaks a rule, before anything is computed.
     """
     training = Training(duration_ms, **options)
+    config.options()  # two classes that share an option could not be saved
     dt = network.scheme.dt
     one_of("Training.record", training.record, RECORDS)
     one_of("Training.engine", training.engine, ENGINES)
@@ -210,8 +212,8 @@ def evaluate(
     """
     dt = network.scheme.dt
     duration = 10 * task.period_ms if duration_ms is None else duration_ms
-    Param("ms", "", gt=0).check("evaluate.duration_ms", duration)
-    Param("ms", "", ge=0).check("evaluate.tolerance_ms", tolerance_ms)
+    duration = Param("ms", "", gt=0).check("evaluate.duration_ms", duration)
+    tolerance_ms = Param("ms", "", ge=0).check("evaluate.tolerance_ms", tolerance_ms)
     total = whole_steps("evaluate.duration_ms", duration, dt)
     simulation = Simulation(network, task, engine)
     on_compile(simulation)

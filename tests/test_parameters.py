@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import tomllib
+from decimal import Decimal
+from fractions import Fraction
 from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from superspike import (
     LIF,
@@ -17,12 +21,16 @@ from superspike import (
     ParameterError,
     RMaxProp,
     Rule,
+    Run,
     Scheme,
     Task,
     Training,
     config,
+    evaluate,
     parameters,
     save_weights,
+    tasks,
+    train,
 )
 from superspike._parameters import cast, field_type, fields, quantity
 from superspike.feedback import FEEDBACKS
@@ -30,7 +38,10 @@ from superspike.loss import LOSSES
 from superspike.network import load_weights
 from superspike.optimizer import OPTIMIZERS, step
 from superspike.surrogate import SURROGATES, derivative
+from superspike.tasks import INPUTS, TARGETS
 
+REGISTRIES = [SURROGATES, OPTIMIZERS, LOSSES, FEEDBACKS, INPUTS, TARGETS]
+EVERY = list(dict.fromkeys([*config.SINGLE, *(cls for registry in REGISTRIES for cls in registry.values())]))
 CLASSES = [LIF, Rule, Scheme, Training, *SURROGATES.values(), *OPTIMIZERS.values()]
 FLOATS = [(cls, name) for cls in CLASSES for name in fields(cls) if field_type(cls, name) is float]
 
@@ -52,6 +63,108 @@ def test_what_must_be_positive_is_refused_at_zero_and_below(cls: type, name: str
 def test_the_message_is_an_address_a_rule_and_a_value() -> None:
     with pytest.raises(ValueError, match=r"^LIF\.tau_mem: must be > 0 ms, got -5\.0$"):
         LIF(tau_mem=-5.0)
+
+
+def values_of(cls: type, name: str) -> st.SearchStrategy[Any]:
+    """What a field takes, as Python, NumPy and the standard library offer it."""
+    param, kind = fields(cls)[name], field_type(cls, name)
+    if kind is str:
+        letters = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="/."))
+        return (
+            st.sampled_from(config.WORDS[name])
+            if name in config.WORDS
+            else letters.map(lambda x: f"/{x}") | letters.map(np.str_).map(lambda x: f"/{x}")
+        )
+    if kind is bool:
+        return st.booleans() | st.booleans().map(np.bool_)
+    low = -1e9 if param.gt is None and param.ge is None else max(x for x in (param.gt, param.ge) if x is not None)
+    high = 1e9 if param.lt is None and param.le is None else min(x for x in (param.lt, param.le) if x is not None)
+    if kind is int:
+        kinds = [int, np.int64, np.uint32 if low >= 0 else np.int32, np.float64, np.array, Fraction, Decimal]
+        numbers = st.integers(int(low), int(high))
+    else:
+        kinds = [float, np.float64, np.float32, np.array, np.longdouble, Fraction, Decimal]
+        numbers = st.floats(low, high, width=32, exclude_min=param.gt is not None, exclude_max=param.lt is not None)
+    return st.tuples(st.sampled_from(kinds), numbers).map(lambda drawn: drawn[0](drawn[1]))
+
+
+@pytest.mark.parametrize("cls", EVERY)
+@settings(max_examples=30, derandomize=True, deadline=None)
+@given(data=st.data())
+def test_every_parameter_becomes_plain_and_survives_a_config_file(cls: type, data: st.DataObject) -> None:
+    made = cls(**{name: data.draw(values_of(cls, name)) for name in fields(cls)})
+    assert [type(value) for value in made] == [field_type(cls, name) for name in fields(cls)]
+    known = config.options()
+    written = tomllib.loads(config.to_toml(config.to_options(made)))
+    assert config.from_options(cls, {key: config.parse(known[key], value) for key, value in written.items()}) == made
+
+
+def test_single_precision_means_the_decimal_that_it_prints() -> None:
+    for value in (
+        np.float32(0.1),
+        np.float16(0.1),
+        np.array(0.1, np.float32),
+        np.longdouble("0.1"),
+        Decimal("0.1"),
+        Fraction(1, 10),
+    ):
+        assert RMaxProp(learning_rate=value).learning_rate == 0.1  # the same double, bit for bit
+
+
+@pytest.mark.parametrize(
+    "value",
+    [np.bool_(True), np.array([0.1]), np.array([]), np.timedelta64(5, "ms"), 1j, np.complex64(1), 10**400, Decimal("sNaN"), Fraction(10**400)],
+)  # fmt: skip
+def test_what_is_no_plain_number_is_refused(value: Any) -> None:
+    with pytest.raises(ParameterError, match=r"^LIF\.tau_mem: must be > 0 ms, got "):
+        LIF(tau_mem=value)
+    with pytest.raises(ParameterError, match=r"^Network\.sizes: must be two or more whole numbers >= 1, input first, got "):
+        Network([value, 2])
+    with pytest.raises(ParameterError, match=r"^Network\.seed: must be a whole number >= 0, got "):
+        Network([3, 2], seed=value)
+    with pytest.raises(ParameterError, match=r"^Task\.period_ms: must be > 0 ms, got "):
+        tasks.regular(period_ms=value)
+
+
+def test_a_parameter_that_is_replaced_is_checked() -> None:
+    with pytest.raises(ParameterError, match=r"^LIF\.tau_mem: must be > 0 ms, got -5"):
+        LIF()._replace(tau_mem=-5)
+    assert LIF()._replace(tau_mem=np.float32(0.3)) == LIF(tau_mem=0.3)
+
+
+def test_a_run_made_of_numpy_numbers_is_saved_and_read_back(tmp_path: Any) -> None:
+    ids = np.array([4, 9, 2])
+    task = tasks.poisson(
+        n_inputs=ids.max() + 1, input_rate=np.float32(20), outputs=np.int8(2), target_rate=np.float64(10), period_ms=np.int64(200), seed=ids[2]
+    )  # fmt: skip
+    network = Network(
+        np.array([10, 6, 2]), w0=np.float32(80.1), seed=ids[0], optimizer=RMaxProp(np.logspace(-1, 0, 3)[0]),
+        rule=Rule(block=np.int32(100)), scheme=Scheme(dt=np.float32(0.1), delay=Fraction(8, 10)),
+    )  # fmt: skip
+    run = train(network, task, np.float32(400), burn_in_ms=np.uint8(100), learning_rate_drop_ms=Decimal(200))
+    run.save(tmp_path / "run", pictures=False)
+    read = Run.load(tmp_path / "run")
+    assert read.training == run.training == Training(400.0, 100.0, 200.0)
+    assert (read.network.seed, read.network.w0, read.network.sizes) == (4, 80.1, [10, 6, 2])
+    for name in ("neuron", "rule", "scheme", *config.CHOICES):
+        assert getattr(read.network, name) == getattr(network, name)
+    assert (read.task.inputs, read.task.targets, read.task.period_ms) == (task.inputs, task.targets, 200.0)
+    result = evaluate(read.network, read.task, np.float32(200), tolerance_ms=Fraction(2))
+    assert type(result.duration_ms) is float
+
+
+def test_a_table_of_options_may_hold_numpy_numbers() -> None:
+    table = {
+        "task": np.str_("regular"), "hidden": np.array([4, np.int64(3)]), "seed": np.int64(3), "inputs": np.float64(10.0), "outputs": np.uint8(2),
+        "input_rate": np.float32(5.1), "regularise": np.array(1), "learning_rate": f"{np.float64(0.5)}mV",
+    }  # fmt: skip
+    plain = {
+        "task": "regular", "hidden": [4, 3], "seed": 3, "inputs": 10, "outputs": 2, "input_rate": 5.1, "regularise": 1, "learning_rate": "0.5mV",
+    }  # fmt: skip
+    assert config.table(*config.build(table), False) == config.table(*config.build(plain), False)
+    for key, value in {"seed": np.bool_(True), "hidden": [True], "inputs": np.float64(2.5), "regularise": np.bool_(True)}.items():
+        with pytest.raises(ParameterError, match=rf"^{key}: must be a "):
+            config.build({"task": "regular", key: value})
 
 
 @pytest.fixture
