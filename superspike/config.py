@@ -78,7 +78,7 @@ CHOSEN = {"feedback": "symmetric", "surrogate": "fast_sigmoid", "optimizer": "rm
 SINGLE = (LIF, Rule, Scheme, Training)
 WORDS = {"integration": INTEGRATIONS, "precision": PRECISIONS, "engine": ENGINES, "record": RECORDS}
 TRUTH = ("true", "false")
-PATHS = ("input", "target", "image", "weights")  # relative to the config file that names them
+PATHS = ("input", "target", "image", "font", "weights")  # relative to the config file that names them
 TASK_KEYS = {"text": "text", "image": "image", "target": "file"}  # an option that says which targets are meant
 OWN = ("task", "period", *CHOICES, "hidden", "w0", "weights", "seed", "task_seed")  # options that are no class's fields
 COMMAND = ("out", "force", "json", "quiet", "help")  # what else superspike train takes
@@ -196,21 +196,26 @@ def read(path: str | os.PathLike[str]) -> dict[str, Any]:
     return {key: str(folder / value) if key in PATHS and isinstance(value, str) else value for key, value in table.items()}
 
 
+def targets_of(values: Mapping[str, Any]) -> Any:
+    """The name of the targets that options choose."""
+    return next((name for key, name in TASK_KEYS.items() if key in values), values.get("task", "text"))
+
+
 def merge(base: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
     """``base`` with the options in ``given`` on top; another kind of task replaces the base's."""
-    kept = dict(base)
+    kept, chosen = dict(base), []
     if any(key in given for key in (*TASK_KEYS, "task")):
+        chosen.append((tasks.TARGETS, targets_of(kept), targets_of(given)))
         kept = {key: value for key, value in kept.items() if key not in TASK_KEYS and key != "task"}
         kept.pop("period", None)
     if "seed" in given:
         kept.pop("task_seed", None)
-    for kind, registry in CHOICES.items():
-        if given.get(kind, kept.get(kind)) != kept.get(kind):  # the old choice's own options go with it
-            old = registry.get(str(kept.get(kind, CHOSEN[kind])))
-            new = registry.get(str(given[kind]))
-            if old and new:
-                gone = {option_name(old, f) for f in fields(old)} - {option_name(new, f) for f in fields(new)}
-                kept = {key: value for key, value in kept.items() if key not in gone}
+    chosen += [(registry, kept.get(kind, CHOSEN[kind]), given[kind]) for kind, registry in CHOICES.items() if kind in given]
+    for registry, old_name, new_name in chosen:  # the old choice's own options go with it
+        old, new = registry.get(str(old_name)), registry.get(str(new_name))
+        if old and new:
+            gone = {option_name(old, f) for f in fields(old)} - {option_name(new, f) for f in fields(new)}
+            kept = {key: value for key, value in kept.items() if key not in gone}
     return kept | dict(given)
 
 
@@ -229,6 +234,8 @@ def to_options(values: Any) -> dict[str, Any]:
     for field, param in fields(type(values)).items():
         option, value = option_name(type(values), field), getattr(values, field)
         if option in PATHS:
+            if not value:
+                continue  # the built-in font
             value = str(Path(value).absolute())
         found[option] = in_words(value, param.unit) if param.unit else value
     return found
@@ -254,7 +261,7 @@ def build(table: Mapping[str, Any]) -> tuple[tasks.Task, Network, Training]:
     if len(named) > 1 or (named and values.get("task", named[0]) != named[0]):
         given = " and ".join(key for key in (*TASK_KEYS, "task") if key in values)
         raise ParameterError(f"task: must be one of text, image, target or another task, got {given}")
-    kind = named[0] if named else values.get("task", "text")
+    kind = targets_of(values)
     needed = {"image": "image", "file": "target"}.get(kind)
     if needed and needed not in values:
         raise ParameterError(f"task: {kind} needs a file; give --{needed} FILE")

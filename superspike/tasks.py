@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise
+from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
 import numpy as np
@@ -146,15 +147,16 @@ class Text(NamedTuple):
     text: Annotated[str, Param("", "a text to be written in spikes")] = "SPIKE"
     outputs: Outputs = 50
     target_rate: InkRate = 40.0
+    font: Annotated[str, Param("", "a font file (TTF, OTF), for letters that the built-in font lacks")] = ""
 
     def natural_period(self) -> float:
         """300 ms for a square as high as the text."""
-        width, height = text_picture(self.text).size
+        width, height = text_picture(self.text, self.font).size
         return PERIOD_STEP * float(math.ceil(300 * width / height / PERIOD_STEP))
 
     def spikes(self, period_ms: float, rng: np.random.Generator) -> Spikes:
         """One period's targets."""
-        return ink_spikes(text_picture(self.text), self.outputs, self.target_rate, period_ms, rng)
+        return ink_spikes(text_picture(self.text, self.font), self.outputs, self.target_rate, period_ms, rng)
 
 
 @TARGETS.register("image")
@@ -300,7 +302,7 @@ def make(inputs: Any = None, targets: Any = None, period_ms: float | None = None
 def text(
     text: str, *, n_inputs: int = 200, input_rate: float = 5.0, period_ms: float | None = None, seed: int = 1, **options: Any
 ) -> Task:
-    """Write ``text`` in spikes; ``options`` are those of :class:`Text` (outputs, target_rate)."""
+    """Write ``text`` in spikes; ``options`` are those of :class:`Text` (outputs, target_rate, font)."""
     return make(PoissonInputs(n_inputs, input_rate), Text(text, **options), period_ms, seed)
 
 
@@ -348,32 +350,72 @@ def poisson_spikes(n: int, rate_hz: float, duration_ms: float, rng: np.random.Ge
 
 
 def read_picture(path: str) -> Any:
-    """The picture in a file as a greyscale PIL image, transparent parts white. Raises ParameterError for anything else."""
-    from PIL import Image
+    """The picture in a file as a greyscale PIL image, upright, transparent parts white; ParameterError for anything else.
+
+    Greys of more than 8 bits: 65535 is white in whole numbers, 1 in floating-point numbers.
+    """
+    from PIL import Image, ImageOps
 
     try:
         with Image.open(path) as picture:
             width, height = picture.size
             if width * height > MAX_PIXELS:
                 raise ParameterError(f"{path}: must have at most {MAX_PIXELS:,} pixels, has {width} × {height}; make it smaller")
-            rgba = picture.convert("RGBA")
+            upright: Any = ImageOps.exif_transpose(picture)
+            if upright.mode == "F" or upright.mode.startswith("I"):
+                grey, white = np.asarray(upright, float), 1 if upright.mode == "F" else 65535
+                if not (grey.min() >= 0 and grey.max() <= white):
+                    found = f"{grey.min():g} … {grey.max():g}"
+                    raise ParameterError(f"{path}: must have greys in 0 … {white} (white), has {found}; save it with 8 bits")
+                upright = Image.fromarray(np.round(255 / white * grey).astype(np.uint8))
+            rgba = upright.convert("RGBA")
     except ParameterError:
         raise
     except FileNotFoundError:
         raise ParameterError(f"{path}: must be a picture, does not exist") from None
     except Exception as error:  # Pillow raises a dozen types for broken files
         raise ParameterError(f"{path}: must be a picture (PNG, JPEG, …), cannot be read ({error})") from None
-    white = Image.new("RGBA", rgba.size, "white")
-    return Image.alpha_composite(white, rgba).convert("L")
+    return Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("L")
 
 
-def text_picture(text: str) -> Any:
-    """The text in black on white, cropped to its ink and given a margin, as a greyscale PIL image."""
-    from PIL import Image, ImageDraw, ImageFont, ImageOps
+def read_font(path: str) -> Any:
+    """The font in a file, or the built-in one for no file. Raises ParameterError for anything else."""
+    from PIL import ImageFont
+
+    if not path:
+        return ImageFont.load_default(size=96)
+    if not Path(path).is_file():
+        raise ParameterError(f"{path}: must be a font file (TTF, OTF), does not exist")
+    try:
+        return ImageFont.truetype(path, size=96)
+    except OSError as error:
+        raise ParameterError(f"{path}: must be a font file (TTF, OTF), cannot be read ({error})") from None
+
+
+def lacking(font: Any, text: str) -> str:
+    """The letters of a text that a font lacks: they look like one that no font has."""
+
+    def look(letter: str) -> tuple[Any, ...]:
+        mask = font.getmask(letter)
+        return font.getlength(letter), mask.size, bytes(mask)
+
+    missing = look("\uffff")  # no character, by Unicode's definition
+    return "".join(letter for letter in dict.fromkeys(text) if not letter.isspace() and look(letter) == missing)
+
+
+def text_picture(text: str, font_file: str = "") -> Any:
+    """The text in black on white, cropped to its ink and given a margin, as a greyscale PIL image.
+
+    Raises ParameterError for a text that cannot be printed, letters that the font lacks, and a font that cannot be read.
+    """
+    from PIL import Image, ImageDraw, ImageOps
 
     if not text.strip() or not text.isprintable() or len(text) > 200:
         raise ParameterError(f"Text.text: must be 1 to 200 printable characters, got {text!r}")
-    font = ImageFont.load_default(size=96)
+    font = read_font(font_file)
+    if letters := lacking(font, text):
+        where, other = (font_file, "another font") if font_file else ("the built-in font", "a font (--font FILE)")
+        raise ParameterError(f"Text.text: must have letters of {where} only, which lacks {letters!r}; give {other} that has them")
     left, top, right, bottom = font.getbbox(text)
     if right <= left or bottom <= top:
         raise ParameterError(f"Text.text: must leave ink on the page, got {text!r}")

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from matplotlib import get_data_path
 from PIL import Image
 
-from superspike import ParameterError, Spikes, Task, tasks
+from superspike import ParameterError, Spikes, Task, config, tasks
 from superspike.tasks import INPUTS, TARGETS
 
 
@@ -173,3 +174,76 @@ def test_every_registered_target_and_input_makes_a_task(ras_files: tuple[str, st
 def test_impossible_periods_are_refused(period: float) -> None:
     with pytest.raises(ParameterError, match=r"Task\.period_ms: must be > 0 ms"):
         tasks.regular(period_ms=period)
+
+
+DEJAVU = str(Path(get_data_path(), "fonts/ttf/DejaVuSans.ttf"))  # Matplotlib brings it along
+
+
+@pytest.mark.parametrize("text", ["中文", "HI €", "1½"])
+def test_letters_that_the_font_lacks_are_refused_by_name(text: str) -> None:
+    letters = "".join(letter for letter in text if ord(letter) > 127)
+    with pytest.raises(ParameterError, match=rf"^Text\.text: .* lacks '{letters}'; give a font \(--font FILE\) that has them"):
+        tasks.text(text)
+
+
+def test_a_font_of_ones_own_writes_what_the_built_in_one_lacks() -> None:
+    one, two = (tasks.text(text, font=DEJAVU).targets for text in ("½", "€"))
+    assert len(one) > 100
+    assert one != two
+    with pytest.raises(ParameterError, match=r"DejaVuSans\.ttf only, which lacks '中文'; give another font that has them"):
+        tasks.text("A 中文", font=DEJAVU)
+
+
+def test_fonts_that_cannot_be_read_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "no.ttf").write_bytes(b"not a font")
+    (tmp_path / "half.ttf").write_bytes(Path(DEJAVU).read_bytes()[:1000])
+    for name, message in (("no.ttf", "cannot be read"), ("half.ttf", "cannot be read"), ("gone.ttf", "does not exist")):
+        with pytest.raises(ParameterError, match=rf"{name}: must be a font file \(TTF, OTF\), {message}"):
+            tasks.text("A", font=str(tmp_path / name))
+
+
+def test_a_config_file_names_its_font_relative_to_itself(tmp_path: Path) -> None:
+    (tmp_path / "mine.ttf").write_bytes(Path(DEJAVU).read_bytes())
+    (tmp_path / "c.toml").write_text('text = "€"\nfont = "mine.ttf"\n', encoding="utf-8-sig")  # with a byte-order mark
+    task, network, training = config.build(config.read(tmp_path / "c.toml"))
+    table = config.table(task, network, training, initial_weights=False)
+    assert table["font"] == str(tmp_path / "mine.ttf")
+    assert config.build(table)[0].targets == task.targets
+    plain = config.build({"text": "A"})
+    assert "font" not in config.table(*plain, initial_weights=False)
+    assert config.merge(table, {"text": "½"})["font"] == table["font"]
+    for other in ({"task": "regular"}, {"image": "p.png"}):
+        assert "font" not in config.merge(table, other)
+
+
+@pytest.mark.parametrize("mode", ["I;16", "I", "F"])
+def test_greys_of_more_than_8_bits_are_scaled(tmp_path: Path, mode: str) -> None:
+    ramp = np.tile(np.arange(256), (20, 1))
+    wide = {"I;16": (257 * ramp).astype(np.uint16), "I": (257 * ramp).astype(np.int32), "F": (ramp / 255).astype(np.float32)}[
+        mode
+    ]
+    ending = "png" if mode == "I;16" else "tif"
+    Image.fromarray(wide).save(tmp_path / f"wide.{ending}")
+    Image.fromarray(ramp.astype(np.uint8)).save(tmp_path / "ramp.png")
+    with Image.open(tmp_path / f"wide.{ending}") as picture:
+        assert picture.mode == mode
+    wide_task, task = (tasks.picture(str(tmp_path / name), outputs=20) for name in (f"wide.{ending}", "ramp.png"))
+    assert wide_task.targets == task.targets
+
+
+@pytest.mark.parametrize(("value", "found"), [(1.5, r"0 … 1\.5"), (-1.0, "-1 … 0"), (np.nan, "nan … nan")])
+def test_greys_without_a_known_white_are_refused(tmp_path: Path, value: float, found: str) -> None:
+    grey = np.zeros((5, 5), np.float32)
+    grey[0, 0] = value
+    Image.fromarray(grey).save(tmp_path / "p.tif")
+    with pytest.raises(ParameterError, match=rf"p\.tif: must have greys in 0 … 1 \(white\), has {found}; save it with 8 bits"):
+        tasks.picture(str(tmp_path / "p.tif"))
+
+
+def test_a_photograph_is_turned_upright(tmp_path: Path) -> None:
+    pixels = np.full((10, 20), 255, np.uint8)
+    pixels[:5] = 0
+    exif = Image.Exif()
+    exif[0x0112] = 3  # orientation: upside down
+    Image.fromarray(pixels).save(tmp_path / "p.png", exif=exif)
+    assert tasks.picture(str(tmp_path / "p.png"), outputs=10).targets.ids.max() == 4  # the lower half is dark
