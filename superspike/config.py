@@ -115,8 +115,8 @@ def options() -> dict[str, Option]:
             of_kind, owner = owners.setdefault(name, (kind, address))
             if of_kind != kind or name in own or (known and (known.param.unit, known.type) != (param.unit, plain)):
                 raise ParameterError(
-                    f"{address}: must have an option of its own, --{name.replace('_', '-')} is that of {owner}; "
-                    f"give it another name with option= in its Param"
+                    f"{address} and {owner}: must have options of their own, both are --{name.replace('_', '-')}; "
+                    f"give one of them another with option= in its Param"
                 )
             own.add(name)
             defaults = cls._field_defaults  # type: ignore[attr-defined]

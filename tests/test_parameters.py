@@ -32,7 +32,7 @@ from superspike import (
     tasks,
     train,
 )
-from superspike._parameters import cast, field_type, fields, quantity
+from superspike._parameters import Registry, cast, field_type, fields, quantity
 from superspike.feedback import FEEDBACKS
 from superspike.loss import LOSSES
 from superspike.network import load_weights
@@ -352,3 +352,176 @@ def test_a_surrogate_of_ones_own_is_known_by_its_name_everywhere(monkeypatch: py
     assert config.build(table)[1].surrogate == Ramp(3.0)
     with pytest.raises(ParameterError, match=r"surrogate: must be one of .*, linear, ramp, got 'rump'"):
         Network([10, 2], surrogate="rump")
+
+
+class Plain:
+    """No parameter class."""
+
+    def derivative(self, x: float) -> float:
+        return x
+
+
+class Mute(NamedTuple):
+    """No surrogate: it has no derivative."""
+
+    beta: float = 1.0
+
+
+class Listed(NamedTuple):
+    """A field that no config file could hold."""
+
+    values: list = []  # noqa: RUF012
+
+    def derivative(self, x: float) -> float:
+        return x
+
+
+class Needy(NamedTuple):
+    """A field without a default."""
+
+    steepness: float
+
+    def derivative(self, x: float) -> float:
+        return x
+
+
+@pytest.mark.parametrize(
+    ("name", "cls", "message"),
+    [
+        (
+            "plain",
+            Plain,
+            r"surrogate 'plain': must be a parameter class, got <class '.*Plain'>; derive it from typing\.NamedTuple",
+        ),
+        ("plain", 5, r"surrogate 'plain': must be a parameter class, got 5"),
+        ("mute", Mute, r"surrogate 'mute': must have derivative, Mute has not"),
+        ("fast_sigmoid", Ramp, r"surrogate 'fast_sigmoid': must be a new name, is that of FastSigmoid; give Ramp another"),
+        ("listed", Listed, r"Listed\.values: must be declared as float, int, bool or str, got <class 'list'>"),
+    ],
+)
+def test_what_is_no_alternative_cannot_be_registered(name: str, cls: Any, message: str) -> None:
+    before = dict(SURROGATES)
+    with pytest.raises(ParameterError, match=f"^{message}"):
+        SURROGATES.register(name)(cls)
+    assert dict(SURROGATES) == before
+
+
+def test_a_kind_may_ask_for_one_of_two_methods() -> None:
+    with pytest.raises(ParameterError, match=r"targets 'ramp': must have natural_period, Ramp has not"):
+        TARGETS["ramp"] = Ramp
+    with pytest.raises(ParameterError, match=r"one 'mute': must have step or derivative, Mute has not"):
+        Registry("one", methods=("step or derivative",))["mute"] = Mute
+    Registry("one", methods=("step or derivative",))["ramp"] = Ramp
+
+
+def test_a_class_may_be_defined_again_as_notebooks_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(SURROGATES, "ramp", Ramp)
+    again = type(Ramp.__name__, (Ramp,), {"__module__": Ramp.__module__, "__qualname__": Ramp.__qualname__})
+    SURROGATES.register("ramp")(again)
+    assert SURROGATES["ramp"] is again
+
+
+def test_a_class_of_ones_own_is_registered_first_and_given_what_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    for choice in (Plain(), Needy(1.0), FastSigmoid, None):
+        with pytest.raises(
+            ParameterError, match=r"^surrogate: must be one of .*, or an instance of a registered class, got .*; register a class"
+        ):
+            Network([3, 2], surrogate=choice)
+    monkeypatch.setitem(SURROGATES, "needy", Needy)
+    with pytest.raises(
+        ParameterError, match=r"^surrogate: needy has no default for steepness; give an instance, Needy\(steepness=…\)"
+    ):
+        Network([3, 2], surrogate="needy")
+    with pytest.raises(ParameterError, match=r"^steepness: must be given, Needy has no default for it"):
+        config.build({"surrogate": "needy"})
+    assert config.build({"surrogate": "needy", "steepness": "2"})[1].surrogate == Needy(2.0)
+    with pytest.raises(ParameterError, match=r"^Needy\.steepness: must be a finite number, got 'steep'"):
+        Needy("steep")
+
+
+class Rated(NamedTuple):
+    """Targets with a field of the surrogates' name."""
+
+    beta: float = 1.0
+
+    def natural_period(self) -> float:
+        return 100.0
+
+    def spikes(self, period_ms: float, rng: Any) -> Any:
+        return None
+
+
+class Seeded(NamedTuple):
+    """A surrogate with a field of the command's own name."""
+
+    seed: int = 1
+
+    def derivative(self, x: float) -> float:
+        return x
+
+
+class Unitless(NamedTuple):
+    """A surrogate whose steepness is not in 1/mV like its siblings'."""
+
+    beta: float = 1.0
+
+    def derivative(self, x: float) -> float:
+        return x
+
+
+class Twice(NamedTuple):
+    """A surrogate with one option for two fields."""
+
+    one: Annotated[float, Param("", "", option="wide")] = 1.0
+    two: Annotated[float, Param("", "", option="wide")] = 1.0
+
+    def derivative(self, x: float) -> float:
+        return x
+
+
+@pytest.mark.parametrize(
+    ("registry", "cls", "message"),
+    [
+        (TARGETS, Rated, r"FastSigmoid\.beta and Rated\.beta: must have options of their own, both are --beta; give one of them another with option="),
+        (SURROGATES, Seeded, r"Seeded\.seed and superspike train: must have options of their own, both are --seed"),
+        (SURROGATES, Unitless, r"Unitless\.beta and FastSigmoid\.beta: must have options of their own, both are --beta"),
+        (SURROGATES, Twice, r"Twice\.two and Twice\.one: must have options of their own, both are --wide"),
+    ],
+)  # fmt: skip
+def test_two_fields_that_cannot_share_an_option_are_refused(
+    registry: Registry, cls: type, message: str, monkeypatch: pytest.MonkeyPatch, small_task: Task
+) -> None:
+    monkeypatch.setitem(registry, "mine", cls)
+    with pytest.raises(ParameterError, match=f"^{message}"):
+        config.options()
+    with pytest.raises(ParameterError, match=f"^{message}"):  # before it is trained, for it could not be saved
+        train(Network([10, 2]), small_task, 100.0)
+
+
+@pytest.mark.parametrize("sizes", [["a", 2], "12a", 5, None, [[3, 2]], [3, None], np.array(["3", "2"]), [3, np.nan]])
+def test_sizes_that_are_none_are_refused(sizes: Any) -> None:
+    with pytest.raises(ParameterError, match=r"^Network\.sizes: must be two or more whole numbers >= 1, input first, got "):
+        Network(sizes)
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        (5.0, r"must be 1 arrays \(w0, w1, …\), got float"),
+        ([[[1.0], [1.0, 2.0]]], r"must be 1 arrays \(w0, w1, …\), got list \(.*inhomogeneous"),
+        ([np.ones((3, 2), complex)], "w0 must hold finite numbers"),
+        ([np.ones((3, 2), bool)], "w0 must hold finite numbers"),
+        ([np.full((3, 2), "a")], "w0 must hold finite numbers"),
+        ([np.full((3, 2), None)], "w0 must hold finite numbers"),
+        ([np.full((3, 2), -128, np.int8)], r"w0 must lie within ±Rule\.w_max \(100 mV\), got 128 mV"),
+    ],
+)  # fmt: skip
+def test_weights_that_are_none_are_refused(weights: Any, message: str) -> None:
+    with pytest.raises(ParameterError, match=rf"^Network\.weights: {message}"):
+        Network([3, 2], weights=weights)
+
+
+@pytest.mark.parametrize("name", ["neuron", "rule", "scheme"])
+def test_parameters_of_another_class_are_refused(name: str) -> None:
+    with pytest.raises(ParameterError, match=rf"^Network\.{name}: must be an instance of \w+, got FastSigmoid\("):
+        Network([3, 2], **{name: FastSigmoid()})
