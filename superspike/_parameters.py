@@ -1,7 +1,8 @@
 """Parameter classes: one declaration gives a default, a unit, a rule, an error message, an option and its help.
 
 A parameter class is a ``NamedTuple`` whose fields are annotated with :class:`Param`; the decorator :func:`parameters`
-checks every value when an instance is made. Kernels receive the same tuples, cast to the precision of the run.
+checks every value when an instance is made, and keeps it as a plain number, text or truth value. Kernels receive the same
+tuples, cast to the precision of the run.
 """
 
 from __future__ import annotations

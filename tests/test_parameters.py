@@ -23,8 +23,11 @@ from superspike import (
     Rule,
     Run,
     Scheme,
+    Spikes,
+    SuperSpike,
     Task,
     Training,
+    VanRossumError,
     config,
     evaluate,
     parameters,
@@ -525,3 +528,20 @@ def test_weights_that_are_none_are_refused(weights: Any, message: str) -> None:
 def test_parameters_of_another_class_are_refused(name: str) -> None:
     with pytest.raises(ParameterError, match=rf"^Network\.{name}: must be an instance of \w+, got FastSigmoid\("):
         Network([3, 2], **{name: FastSigmoid()})
+
+
+def test_the_array_interface_and_spikes_take_the_same_numbers() -> None:
+    rule = SuperSpike(
+        3,
+        2,
+        dt_ms=np.float32(0.1),
+        delay_ms=Decimal("0.8"),
+        block_ms=Fraction(10),
+        w_max=np.float16(50),
+        v_threshold=np.int8(-50),
+    )
+    plain = SuperSpike(3, 2, dt_ms=0.1, delay_ms=0.8, block_ms=10.0, w_max=50.0, v_threshold=-50.0)
+    assert rule._made_with == plain._made_with
+    assert VanRossumError(2, dt_ms=Fraction(1, 10)).n == 2
+    spikes = Spikes([1.0, 2.5], [0, 1], 2)
+    np.testing.assert_array_equal(spikes.to_raster(Decimal("0.5"), Fraction(3)), spikes.to_raster(0.5, 3.0))
