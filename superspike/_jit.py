@@ -7,21 +7,29 @@ checks, which it gives up on beyond a handful of arrays.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import functools
 import hashlib
+import inspect
 import os
+import pickle
+import shutil
+import stat
+import sys
 import tempfile
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numba
 from numba.core import types
-from numba.core.caching import FunctionCache
-from numba.core.compiler import CompilerBase, DefaultPassBuilder
+from numba.core.caching import NullCache
+from numba.core.compiler import CompilerBase, CompileResult, DefaultPassBuilder
 from numba.core.compiler_machinery import register_pass
 from numba.core.lowering import Lower
+from numba.core.serialize import dumps
 from numba.core.typed_passes import BaseNativeLowering, NativeLowering
 from numba.extending import overload
 
@@ -76,8 +84,8 @@ class NoAlias(Wide):
 def source_key() -> str:
     """A hash of the package's sources and of Numba's version.
 
-    Numba recompiles a cached kernel when its own file changes, not when a function it calls does; with this key in the
-    cache's path an edit or an upgrade of the package can never run old machine code.
+    With it in the cache's path an edit or an upgrade of the package, of a function that a kernel calls as well, can never run
+    old machine code.
     """
     digest = hashlib.sha256(numba.__version__.encode())
     for source in sorted(Path(__file__).parent.glob("*.py")):
@@ -87,29 +95,51 @@ def source_key() -> str:
 
 @functools.cache
 def cache_folder() -> Path:
-    """Where compiled kernels are kept: ``$XDG_CACHE_HOME/superspike/<key>``, or a temporary folder if that is read-only."""
-    root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "superspike"
-    folder = root / source_key()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError:
-        folder = Path(tempfile.gettempdir()) / f"superspike-{os.getuid() if hasattr(os, 'getuid') else 0}" / source_key()
-        folder.mkdir(parents=True, exist_ok=True)
+    """Where compiled kernels are kept: ``$XDG_CACHE_HOME/superspike/<key>``, by default below ``~/.cache``.
+
+    What is read from there is run. If that folder cannot be written to, or others could have, a temporary one takes its place
+    that the user's processes share; and if that is somebody else's, one of this process alone.
+    """
+    base = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    with contextlib.suppress(RuntimeError):  # a user without a home, as in a container
+        base = base if base.is_absolute() else Path("~/.cache").expanduser()
+    if base.is_absolute() and is_private(folder := base / "superspike" / source_key()):
+        return folder
+    user = os.getuid() if hasattr(os, "getuid") else 0
+    if is_private(folder := Path(tempfile.gettempdir()) / f"superspike-{user}-{source_key()}"):
+        return folder
+    folder = Path(tempfile.mkdtemp(prefix="superspike-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder
+
+
+def is_private(folder: Path) -> bool:
+    """Whether this is, or has just become, a folder of ours (no link to one) that only we can write to."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found = folder.lstat()
+        if not (stat.S_ISDIR(found.st_mode) and is_ours(found)) or (os.name == "posix" and found.st_mode & 0o022):
+            return False
+        with tempfile.TemporaryFile(dir=folder):
+            return True
+    except OSError:
+        return False
+
+
+def is_ours(found: os.stat_result) -> bool:
+    """Whether a file or folder belongs to the user of this process."""
+    return not hasattr(os, "getuid") or found.st_uid == os.getuid()
 
 
 @contextlib.contextmanager
 def compile_lock() -> Iterator[None]:
-    """Keeps processes that share the cache from compiling at once: Numba's index can mix up their files."""
-    try:
-        import fcntl
-    except ImportError:  # not a POSIX system; a race costs a second compilation there
-        yield
-        return
-    with (cache_folder() / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    """Keeps processes that share the cache from compiling the same kernels at once, where the system knows locks."""
+    with contextlib.ExitStack() as held:
+        with contextlib.suppress(ImportError, OSError):  # not a POSIX system; a file system without locks
+            import fcntl
+
+            lock = held.enter_context((cache_folder() / "lock").open("a"))
+            fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
@@ -122,34 +152,69 @@ def is_foreign(argument: Any) -> bool:
     return isinstance(argument, types.BaseTuple) and any(is_foreign(part) for part in argument.types)  # type: ignore[attr-defined]
 
 
-class OwnCache(FunctionCache):
-    """Numba's cache on disk, for the package's own parameter classes only.
+class OwnCache(NullCache):
+    """Compiled kernels on disk: a file for each function and types of arguments, a checksum in front.
 
-    Someone else's surrogate is compiled once per process. Its sources are not in the cache's key, so that an edit would go
-    unnoticed; and the cache's index names its class, so that no process could read the index without its module.
+    A file that is cut short or damaged is removed, and the kernel compiled again: its machine code could do anything, and
+    Numba's own cache ends in the same error each time. A cache that cannot be read or written is none.
+
+    Only the package's own parameter classes are kept. Someone else's surrogate is compiled once per process: its sources are
+    not in the cache's key, so that an edit would go unnoticed, and its module need not be there when the file is read.
     """
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._function = function
+
+    def _path(self, sig: Any, codegen: Any) -> Path:
+        file, name = Path(inspect.getfile(self._function)), self._function.__qualname__
+        key = repr((file, name, sig, codegen.magic_tuple(), sys.version)).encode()  # the machine and what it can do included
+        return cache_folder() / f"{name}-{hashlib.sha256(key + file.read_bytes()).hexdigest()[:32]}.nbc"
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """What the cache holds for these argument types, or None."""
-        return None if any(map(is_foreign, sig)) else super().load_overload(sig, target_context)  # type: ignore[no-untyped-call]
+        if any(map(is_foreign, sig)):
+            return None
+        target_context.refresh()
+        try:
+            path = self._path(sig, target_context.codegen())
+            with path.open("rb") as file:
+                checksum, content = file.read(32), file.read()
+                if not is_ours(os.fstat(file.fileno())):  # somebody moved the folder away
+                    return None
+        except OSError:
+            return None
+        try:
+            if checksum != hashlib.sha256(content).digest():
+                raise pickle.UnpicklingError("damaged")
+            found = CompileResult._rebuild(target_context, *pickle.loads(content))  # type: ignore[no-untyped-call]
+            if found.signature.args != tuple(sig):
+                raise pickle.UnpicklingError("of other types that go by the same names")
+            return found
+        except Exception:
+            with contextlib.suppress(OSError):
+                path.unlink()
+            return None
 
     def save_overload(self, sig: Any, data: Any) -> None:
         """Keep what was compiled for these argument types."""
-        if not any(map(is_foreign, sig)):
-            super().save_overload(sig, data)  # type: ignore[no-untyped-call]
+        if any(map(is_foreign, sig)) or data.library.has_dynamic_globals:
+            return
+        content = dumps(data._reduce())  # type: ignore[no-untyped-call]
+        with contextlib.suppress(OSError):  # a full disk: it is compiled again the next time
+            path = self._path(sig, data.codegen)
+            new = path.with_name(f"{uuid.uuid4().hex}.tmp")
+            try:
+                new.write_bytes(hashlib.sha256(content).digest() + content)
+                new.replace(path)
+            finally:
+                new.unlink(missing_ok=True)
 
 
 def kernel(function: Callable[..., Any]) -> Any:
     """Compile an entry point: called from Python, which may run other threads meanwhile; cached in the package's own folder."""
-    settings: Any = numba.config
-    before = settings.CACHE_DIR
-    settings.CACHE_DIR = str(cache_folder())  # read while the cache is set up, just below
-    try:
-        entry: Any = numba.njit(pipeline_class=Wide, nogil=True, **FLAGS)(function)
-        entry._cache = OwnCache(function)  # type: ignore[no-untyped-call]
-        return entry
-    finally:
-        settings.CACHE_DIR = before
+    entry: Any = numba.njit(pipeline_class=Wide, nogil=True, **FLAGS)(function)
+    entry._cache = OwnCache(function)
+    return entry
 
 
 def bound(function: Any, *arguments: Any) -> Callable[..., Any]:
