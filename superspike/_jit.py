@@ -19,7 +19,7 @@ import stat
 import sys
 import tempfile
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -81,15 +81,16 @@ class NoAlias(Wide):
         return super().define_pipelines()
 
 
-def source_key() -> str:
-    """A hash of the package's sources and of Numba's version.
+def source_key(besides: Collection[str] = ()) -> str:
+    """A hash of the package's sources, of modules ``besides`` some, and of Numba's version.
 
     With it in the cache's path an edit or an upgrade of the package, of a function that a kernel calls as well, can never run
     old machine code.
     """
     digest = hashlib.sha256(numba.__version__.encode())
     for source in sorted(Path(__file__).parent.glob("*.py")):
-        digest.update(source.name.encode() + source.read_bytes())
+        if source.stem not in besides:
+            digest.update(source.name.encode() + source.read_bytes())
     return digest.hexdigest()[:16]
 
 
@@ -255,8 +256,13 @@ def choose_by_type(stub: Callable[..., Any]) -> None:
     overload(stub, jit_options=options, strict=False)(choose)
 
 
+def usable_cores() -> int:
+    """How many of the machine's cores this process may run on: on a cluster, those it was given."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def cores() -> int:
-    """How many threads may run at once: the cores, or what the environment's NUMBA_NUM_THREADS says."""
+    """How many threads may run at once: the usable cores, or what the environment's NUMBA_NUM_THREADS says."""
     return int(numba.config.NUMBA_NUM_THREADS)  # type: ignore[attr-defined]
 
 

@@ -267,7 +267,7 @@ def info() -> None:
     import platform
     from importlib.metadata import version
 
-    from ._jit import cache_folder
+    from ._jit import cache_folder, usable_cores
 
     click.echo(f"superspike {__version__}, Python {platform.python_version()} on {platform.system()} {platform.machine()}")
     for name in ("numpy", "numba", "scipy", "matplotlib", "click", "tqdm"):
@@ -275,7 +275,7 @@ def info() -> None:
     kernels = list(cache_folder().rglob("*.nbc"))
     size = sum(path.stat().st_size for path in kernels) / 2**20
     click.echo(f"kernels     {len(kernels)} compiled, {size:.1f} MiB, in {cache_folder()}")
-    click.echo(f"cores       {os.cpu_count()}")
+    click.echo(f"cores       {usable_cores()}")
 
 
 def compile_aloud(simulation: Simulation, quiet: bool = False) -> None:
