@@ -95,7 +95,7 @@ def train_together(missing: Mapping[Path, Mapping[str, Any]], processes: int, do
             workers[pipe] = context.Process(target=work, args=(other_end,), daemon=True)
             workers[pipe].start()
             other_end.close()  # the worker's alone, so that the pipe ends with it
-        free: Iterable[Any] = workers
+        free: Any = workers
         while True:
             for pipe, (where, table) in zip(free, waiting, strict=False):
                 running[pipe] = where
