@@ -116,7 +116,9 @@ def long_sweep(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
         [sys.executable, "script.py"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, process_group=0
     ) as started:
         try:
-            assert until(lambda: list(tmp_path.glob("runs/seed-*/config.toml")))  # the short one is there: the next has begun
+            assert until(
+                lambda: list(tmp_path.glob("runs/seed-*/config.toml")), 300.0
+            )  # may compile first; the short one is there: the next has begun
             assert len([command for command in processes_of(started.pid).values() if "spawn_main" in command]) == 2
             yield started
         finally:
@@ -124,7 +126,7 @@ def long_sweep(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
                 os.killpg(started.pid, signal.SIGKILL)
 
 
-def until(condition: Callable[[], Any], seconds: float = 60.0) -> Any:
+def until(condition: Callable[[], Any], seconds: float) -> Any:
     """Wait until ``condition`` holds; return what it found, or what it found last."""
     end = time.monotonic() + seconds
     while not (found := condition()) and time.monotonic() < end:
