@@ -143,7 +143,7 @@ class SuperSpikeSynapses(Synapses):  # type: ignore[misc]
             raise ParameterError(
                 f"SuperSpikeSynapses.above: must lead from the {len(target)} target neurons upwards, got from {len(above.source)}"
             )
-        Param("", "", gt=0).check("SuperSpikeSynapses.unit", unit)
+        Param("", "", gt=0).check("SuperSpikeSynapses.unit", np.asarray(unit))
         self._filters: dict[str, Any] = {
             "tau_rise_ms": in_unit("tau_rise", tau_rise, ms),
             "tau_decay_ms": in_unit("tau_decay", tau_decay, ms),
