@@ -31,7 +31,10 @@ from numba.core.compiler_machinery import register_pass
 from numba.core.lowering import Lower
 from numba.core.serialize import dumps
 from numba.core.typed_passes import BaseNativeLowering, NativeLowering
-from numba.extending import overload
+from numba.extending import lower_builtin, overload, type_callable
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
 
 # Kernels allocate nothing: without Numba's run-time memory manager one that would does not compile, and no time goes into
 # counting references to slices of arrays. The rest lets loops vectorise and keeps NaN and infinity what they are (plain
@@ -244,7 +247,7 @@ def inlined(function: Callable[..., Any]) -> Any:
     return numba.njit(forceinline=True, pipeline_class=NoAlias, **FLAGS)(function)
 
 
-def choose_by_type(stub: Callable[..., Any]) -> None:
+def choose_by_type(stub: Callable[..., Any], **flags: Any) -> None:
     """Let kernels call ``stub(self, …)``: it becomes the method of that name of the class of ``self``, at compile time."""
 
     def choose(self: Any, *args: Any) -> Any:
@@ -252,13 +255,32 @@ def choose_by_type(stub: Callable[..., Any]) -> None:
             return getattr(self.instance_class, stub.__name__)  # type: ignore[attr-defined]
         return None
 
-    options: Any = FLAGS | {"forceinline": True}
+    options: Any = FLAGS | {"forceinline": True} | flags
     overload(stub, jit_options=options, strict=False)(choose)
 
 
 def usable_cores() -> int:
     """How many of the machine's cores this process may run on: on a cluster, those it was given."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def read_only(x: Array) -> Array:
+    """A view of ``x`` that nobody can write to: a function that tries does not compile."""
+    view = x.view()
+    view.flags.writeable = False
+    return view
+
+
+@type_callable(read_only)  # type: ignore[no-untyped-call, untyped-decorator]
+def read_only_type(context: Any) -> Any:
+    """The same in a kernel: another type,"""
+    return lambda x: x.copy(readonly=True)
+
+
+@lower_builtin(read_only, types.Array)  # type: ignore[no-untyped-call, untyped-decorator]
+def read_only_value(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    """for the same array."""
+    return arguments[0]
 
 
 def cores() -> int:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from . import error, loss, neuron, rule, surrogate
+from . import error, neuron, rule, surrogate
 from . import state as shared
 from ._jit import choose_by_type, compiled, inlined, kernel
-from .state import Array, Constants, Layout, Log, State
+from .state import Array, Constants, Layout, Log, State, ask
 
 choose_by_type(surrogate.derivative)
-choose_by_type(loss.impulses)
 lif_step, add_rows, find_spikes = inlined(neuron.lif_step), inlined(neuron.add_rows), compiled(neuron.find_spikes)
 error_step, add_squares = inlined(error.error_step), inlined(error.add_squares)
 output_impulses = inlined(error.output_impulses)
@@ -44,7 +43,8 @@ def advance(where: Layout, c: Constants, state: State, log: Log, feedback: Array
             ptr[k + 1, u + 1] = ptr[k + 1, u]
             if fired:
                 find_spikes(refractory, c.n_ref, 1, ptr[k + 1], u, ids)
-        loss.impulses(c.loss, ptr, ids, out, u, c.window, state.answers)
+        if len(ptr) > len(start):
+            ask(c, state, log, t + u - history, u)
         for k in range(len(where.pre)):  # 2. delivery
             pre, a, b = where.pre[k], start[where.post[k]], start[where.post[k] + 1]
             add_rows(state.current[a:b], state.w, where.w_start[k], ids, ptr[pre, arrived], ptr[pre, arrived + 1], one)
@@ -80,7 +80,7 @@ def advance(where: Layout, c: Constants, state: State, log: Log, feedback: Array
                         state.h1[i:j], state.h2[i:j], state.m[i:j], c.trace,
                     )  # fmt: skip
         pre_step(state.p1, state.p2, c.pre)
-        if u % FLUSH == 0:
+        if (t + u) % FLUSH == 1:
             for x in (
                 state.v,
                 state.current,

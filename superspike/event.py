@@ -35,15 +35,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import loss, neuron, rule, surrogate
+from . import neuron, rule, surrogate
 from . import state as shared
 from ._jit import choose_by_type, compiled, inlined, kernel
 from ._vectors import WIDE, add, item, lanes, load, put, store
 from .filters import Filter
-from .state import LANES, WINDOW, Array, Constants, Layout, Log, State, padded, staggered, zeros
+from .state import LANES, WINDOW, Array, Constants, Layout, Log, State, ask, padded, staggered, zeros
 
 choose_by_type(surrogate.derivative)
-choose_by_type(loss.impulses)
 lif_step, add_rows, find_spikes = inlined(neuron.lif_step), inlined(neuron.add_rows), compiled(neuron.find_spikes)
 flush, learns = inlined(rule.flush), compiled(shared.learns)
 own_rate_step, own_rate_spikes = inlined(rule.own_rate_step), inlined(rule.own_rate_spikes)
@@ -272,9 +271,9 @@ def neurons(where: Layout, c: Constants, state: State, log: Log, layer: int, t: 
                 begin, end = ptr[where.pre[k], arrived], ptr[where.pre[k], arrived + 1]
                 add_rows(current, state.w, where.w_start[k], ids, begin, end, one)
     find_spikes(refractory, c.n_ref, window, ptr[layer], u, ids)
-    if layer == len(where.start) - 2:
+    if layer == len(where.start) - 2 and len(ptr) > len(where.start):
         for s in range(window):
-            loss.impulses(c.loss, ptr, ids, layer, u + s, c.window, state.answers)
+            ask(c, state, log, t + s, u + s)
 
 
 @compiled

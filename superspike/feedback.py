@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ._parameters import Registry
+from ._parameters import ParameterError, Registry
 
 Matrices = list[NDArray[Any]]
 
@@ -80,3 +80,16 @@ class NoFeedback(NamedTuple):
     def matrices(self, weights: Matrices, rng: np.random.Generator) -> Matrices:
         """All zeros."""
         return [np.zeros((weights[-1].shape[1], w.shape[1])) for w in weights[:-1]]
+
+
+def checked_matrices(name: str, given: Any, sizes: list[int]) -> Matrices:
+    """What ``matrices`` of the scheme called ``name`` returned, if it is a finite (n_out, n_hidden) array per hidden layer."""
+    shapes = [(sizes[-1], n) for n in sizes[1:-1]]
+    matrices = [np.asarray(b) for b in given] if isinstance(given, (list, tuple)) else None
+    if matrices is None or [b.shape for b in matrices] != shapes:
+        got = type(given).__name__ if matrices is None else [b.shape for b in matrices]
+        raise ParameterError(f"{name}.matrices: must return a list of arrays (n_out, n_hidden) of the shapes {shapes}, got {got}")
+    for layer, b in enumerate(matrices, 1):
+        if b.dtype.kind not in "fiub" or not np.all(np.isfinite(b)):
+            raise ParameterError(f"{name}.matrices: must return finite numbers, got NaN, infinity or no numbers for layer {layer}")
+    return matrices

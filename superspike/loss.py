@@ -1,7 +1,8 @@
 """The losses: which error impulses an output gets, from its own spikes and its targets'. The filters are error.py's.
 
-A loss is a parameter class. Its ``impulses`` is called once a step, after the outputs' neurons, and both engines deliver
-what it writes D steps later to the outputs, and one step after that to the hidden layers.
+A loss is a parameter class. Its ``impulses`` is asked once a step, after the outputs' neurons, and both engines deliver
+what it writes D steps later to the outputs, and one step after that to the hidden layers. It writes into lists of its own,
+as long as its ``room`` says; whether it keeps to them is checked. Adding a loss is adding a class here.
 """
 
 from __future__ import annotations
@@ -19,9 +20,15 @@ LOSSES = Registry("loss", methods=("extra_rows", "window_ms", "impulses"))
 CLOSED, WAITING, ANSWERED = 0, 1, 2  # what a window knows of an output: not expected, expected, has spiked
 
 
-def impulses(self: Any, ptr: Array, ids: Array, row: int, u: int, window: int, answers: Array) -> None:
-    """Write the outputs' error impulses of local step ``u`` into the log; its rows ``row`` and the next are output and target."""
-    self.impulses(ptr, ids, row, u, window, answers)
+def impulses(
+    self: Any, spikes: Array, targets: Array, window: int, memory: Array, minus: Array, plus: Array
+) -> tuple[int, int]:  # fmt: skip
+    """Write one step's error impulses; return how many are negative and how many positive.
+
+    ``spikes`` and ``targets`` are the ids of the outputs that spike in this step, and that should; the units of negative and
+    positive impulses go to the beginning of ``minus`` and ``plus``. ``memory`` is the loss's own from step to step.
+    """
+    return self.impulses(spikes, targets, window, memory, minus, plus)  # type: ignore[no-any-return]
 
 
 @LOSSES.register("van_rossum")
@@ -30,17 +37,28 @@ class VanRossum(NamedTuple):
     """e_i = α ∗ (Ŝ_i − S_i): a target spike is an impulse of +1, an output spike one of −1 (ZG18 Eq. 2.1)."""
 
     @property
-    def extra_rows(self) -> int:
-        """None: the log's rows of target and output spikes are the impulses."""
-        return 0
+    def follows_spikes(self) -> bool:
+        """Whether target and output spikes are the impulses, and nothing else has to be asked."""
+        return True
 
     @property
     def window_ms(self) -> float:
         """None."""
         return 0.0
 
-    def impulses(self, ptr: Array, ids: Array, row: int, u: int, window: int, answers: Array) -> None:
+    def memory(self, outputs: int) -> int:
+        """None."""
+        return 0
+
+    def room(self, outputs: int, spikes: int, targets: int, steps: int) -> int:
+        """None."""
+        return 0
+
+    def impulses(
+        self, spikes: Array, targets: Array, window: int, memory: Array, minus: Array, plus: Array
+    ) -> tuple[int, int]:  # fmt: skip
         """Nothing to write."""
+        return 0, 0
 
 
 @LOSSES.register("windowed")
@@ -55,33 +73,43 @@ class Windowed(NamedTuple):
     window: Annotated[float, Param("ms", "length of the response window that a target spike opens", gt=0)] = 25.0
 
     @property
-    def extra_rows(self) -> int:
-        """Two rows of the log, after the targets': negative and positive impulses."""
-        return 2
+    def follows_spikes(self) -> bool:
+        """Whether target and output spikes are the impulses: no, ``impulses`` is asked in every step."""
+        return False
 
     @property
     def window_ms(self) -> float:
         """The window's length (ms)."""
         return self.window
 
-    def impulses(self, ptr: Array, ids: Array, row: int, u: int, window: int, answers: Array) -> None:
+    def memory(self, outputs: int) -> int:
+        """How many numbers it remembers, 0 at first: the window's steps that are left, and what it knows of each output."""
+        return 1 + outputs
+
+    def room(self, outputs: int, spikes: int, targets: int, steps: int) -> int:
+        """The most impulses of one sign in any so many ``steps`` with so many ``spikes`` and ``targets`` of all ``outputs``."""
+        return max(spikes, targets + outputs)
+
+    def impulses(
+        self, spikes: Array, targets: Array, window: int, answers: Array, minus: Array, plus: Array
+    ) -> tuple[int, int]:  # fmt: skip
         """``answers[0]`` counts the window's steps down; ``answers[1:]`` is what it knows of each output."""
-        minus, plus = ptr[row + 2, u], ptr[row + 3, u]
-        for s in range(ptr[row + 1, u], ptr[row + 1, u + 1]):
+        n_minus, n_plus = 0, 0
+        for k in targets:
             answers[0] = window
-            answers[1 + ids[s]] = WAITING
+            answers[1 + k] = WAITING
         if answers[0] > 0:
-            for s in range(ptr[row, u], ptr[row, u + 1]):
-                if answers[1 + ids[s]] == CLOSED:
-                    ids[minus] = ids[s]
-                    minus += 1
+            for k in spikes:
+                if answers[1 + k] == CLOSED:
+                    minus[n_minus] = k
+                    n_minus += 1
                 else:
-                    answers[1 + ids[s]] = ANSWERED
+                    answers[1 + k] = ANSWERED
             answers[0] -= 1
             if answers[0] == 0:
                 for k in range(len(answers) - 1):
                     if answers[1 + k] == WAITING:
-                        ids[plus] = k
-                        plus += 1
+                        plus[n_plus] = k
+                        n_plus += 1
                     answers[1 + k] = CLOSED
-        ptr[row + 2, u + 1], ptr[row + 3, u + 1] = minus, plus
+        return n_minus, n_plus

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ._parameters import Param, ParameterError
-from .feedback import FEEDBACKS
+from .feedback import FEEDBACKS, checked_matrices
 from .loss import LOSSES
 from .neuron import LIF, check_lif
 from .optimizer import OPTIMIZERS
@@ -81,9 +81,9 @@ class Network:
         self.w0, self.seed = Param("mV", "", ge=0).check("Network.w0", w0), check_seed("Network.seed", seed)
         self.dtype: type = np.float32 if self.scheme.precision == "single" else np.float64
         weights_rng, self._feedback_rng = np.random.default_rng(self.seed).spawn(2)
-        drawn = self._draw(weights_rng) if weights is None else self._checked(weights)
+        drawn = self._draw(weights_rng) if weights is None else self.checked(weights)
         self.weights: list[Array] = [np.ascontiguousarray(w, self.dtype) for w in drawn]
-        self.feedback_weights: list[Array] = self.feedback.matrices(self.weights, self._feedback_rng)
+        self.feedback_weights: list[Array] = self._draw_feedback()
         self.given = weights is not None  # or trained: not what the seed draws
 
     def __repr__(self) -> str:
@@ -94,7 +94,8 @@ class Network:
         drawn = [rng.normal(0.0, self.w0 / np.sqrt(n_pre), (n_pre, n_post)) for n_pre, n_post in shapes]
         return [np.clip(w, -self.rule.w_max, self.rule.w_max) for w in drawn]
 
-    def _checked(self, weights: Sequence[ArrayLike]) -> list[Array]:
+    def checked(self, weights: Sequence[ArrayLike]) -> list[Array]:
+        """``weights`` as arrays, if they fit the network. Raises ParameterError."""
         n = len(self.sizes) - 1
         try:
             arrays = [np.asarray(w) for w in weights]
@@ -120,7 +121,11 @@ class Network:
     def refresh_feedback(self) -> None:
         """Renew the feedback matrices after the weights have changed."""
         if self.feedback.follows_weights:
-            self.feedback_weights = self.feedback.matrices(self.weights, self._feedback_rng)
+            self.feedback_weights = self._draw_feedback()
+
+    def _draw_feedback(self) -> list[Array]:
+        given = self.feedback.matrices(self.weights, self._feedback_rng)
+        return checked_matrices(type(self.feedback).__name__, given, self.sizes)
 
 
 def check_seed(address: str, seed: int) -> int:

@@ -38,6 +38,7 @@ from .rule import Rule
 Array = NDArray[Any]
 
 PRECISIONS = ("single", "double")
+MOST_REFRACTORY = 2**31 - 2  # steps: the neurons count them with 32 bits
 
 
 @parameters
@@ -61,7 +62,9 @@ def check_scheme(scheme: Scheme, lif: LIF, rule: Rule) -> None:
                 f"{type(owner).__name__}.{name}: must be larger than the time step dt ({scheme.dt:g} ms), got {tau:g}; lower dt"
             )
     whole_steps("Scheme.delay", scheme.delay, scheme.dt)
-    whole_steps("LIF.tau_ref", lif.tau_ref, scheme.dt)
+    if whole_steps("LIF.tau_ref", lif.tau_ref, scheme.dt) > MOST_REFRACTORY:
+        longest = MOST_REFRACTORY * scheme.dt
+        raise ParameterError(f"LIF.tau_ref: must be <= {longest:.4g} ms at dt = {scheme.dt:g} ms, got {lif.tau_ref:g}")
     whole_steps("Rule.block", rule.block, scheme.dt)
 
 

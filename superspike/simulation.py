@@ -41,6 +41,7 @@ INTERVAL = 4.0  # of the event engine, in units of the faster of the traces' two
 
 STRIP = 128  # columns of a feedback matrix
 THREADED = 2**18  # synapses from which on a second thread pays
+MOST_IDS = 2**28  # in a log: 1 GiB
 
 
 def threads_for(where: Layout) -> int:
@@ -51,8 +52,9 @@ def threads_for(where: Layout) -> int:
 class Simulation:
     """Runs ``network`` on ``task``; time goes on from call to call, and ``step`` counts the steps so far.
 
-    The network's weights move into the simulation's arrays; the network keeps views of them. ``threads`` share the event
-    engine's synapses (default: one per core for a large network, else one); their number does not change a bit.
+    It begins with a copy of the network's weights, ``weights``; from the first update on the network holds views of them.
+    ``threads`` share the event engine's synapses (default: one per core for a large network, else one); their number does
+    not change a bit.
     """
 
     def __init__(self, network: Network, task: Task, engine: str = "event", threads: int | None = None) -> None:
@@ -65,6 +67,8 @@ class Simulation:
         self.block_steps = whole_steps("Rule.block", rule.block, scheme.dt)
         delay = whole_steps("Scheme.delay", scheme.delay, scheme.dt)
         self.n_ref = whole_steps("LIF.tau_ref", lif.tau_ref, scheme.dt)
+        most_inputs, most_targets = self.task.most_spikes
+        self._room = self._declared("room", sizes[-1], sizes[-1], most_targets, 1)
         error, impulse = error_filter(rule, scheme)
         self.where = layout(sizes)
         self.constants = Constants(
@@ -79,35 +83,46 @@ class Simulation:
             rho=dtype(rule.rho * RHO_PER_MV2),
             n_ref=self.n_ref,
             loss=cast(network.loss, dtype),
-            window=whole_steps("Windowed.window", network.loss.window_ms, scheme.dt),
+            outputs=sizes[-1],
+            room=self._room,
+            window=whole_steps(f"{type(network.loss).__name__}.window", network.loss.window_ms, scheme.dt),
             delay=delay,
         )
         ring = 1 << (delay + WINDOW - 1).bit_length()
-        self.state = initial_state(self.where, sizes[-1], ring, rule.exponent, dtype)
-        weights = self._matrices(self.state.w)
-        for flat, w in zip(weights, network.weights, strict=True):
-            flat[:] = w
-        network.weights = weights
+        self.state = initial_state(self.where, sizes[-1], self._declared("memory", sizes[-1]), ring, rule.exponent, dtype)
+        self.weights = self._matrices(self.state.w)
+        for own, w in zip(self.weights, network.checked(network.weights), strict=True):
+            own[:] = w
         self.plastic = np.zeros(len(sizes) - 1, np.bool_)
         self.cost_scale = cost_per_squared_error(rule, scheme) / sizes[-1]
         self._method = cast(network.optimizer, dtype)
         trace = trace_filter(rule, scheme)
-        interval = max(1, round(INTERVAL / -math.log(min(trace[:2]))))
+        interval = min(max(1, round(INTERVAL / -math.log(min(trace[:2])))), self.block_steps)
         self._table = event.propagators(pre_filter(rule, scheme), trace, error, impulse, interval, dtype)
         self.threads = 1 if engine == "clock" else threads or threads_for(self.where)
-        most_inputs, most_targets = self.task.most_spikes
         most_spikes = WINDOW * most_inputs + sum(sizes[1:])  # a neuron spikes once per window at most
-        most_errors = 2 * (WINDOW + 1) * max(most_targets, sizes[-1])
+        most_errors = 2 * (WINDOW + 1) * (max(most_targets, sizes[-1]) if network.loss.follows_spikes else self._room)
         self._work = [
             event.workspace(self.where, dtype, most_spikes, most_errors, part, self.threads) for part in range(self.threads)
         ]
         self._states = [self.state, *(with_own_neurons(self.state) for _ in self._work[1:])]
         self._pool = ThreadPoolExecutor(self.threads - 1) if self.threads > 1 else None
+        per_step = most_inputs + most_targets + sum(sizes[1:]) / (self.n_ref + 1) + 2 * self._room + len(sizes)
+        self._longest = max(1, int(MOST_IDS / per_step))
+        self._totals = np.zeros((self.threads, len(sizes) - 1), dtype)
         self._history = 2 * delay + 2
         nothing = np.zeros(self._history + 1, np.int64), np.zeros(0, np.int32)
-        self._tails = [nothing] * (len(sizes) + 1 + network.loss.extra_rows)
+        self._tails = [nothing] * (len(sizes) + (1 if network.loss.follows_spikes else 3))
         self._feedback = zeros(int(self.where.b_start[-1]), dtype, 6)
         self._copy_feedback()
+
+    def _declared(self, method: str, *arguments: int) -> int:
+        """What a method of the loss says that it needs."""
+        loss = self.network.loss
+        n = getattr(loss, method)(*arguments)
+        if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 0:
+            raise ParameterError(f"{type(loss).__name__}.{method}: must return a whole number >= 0, got {n!r}")
+        return int(n)
 
     def _matrices(self, flat: Array) -> list[Array]:
         """Views of a flat array over synapses as one (n_pre, n_post) matrix per projection."""
@@ -169,11 +184,10 @@ class Simulation:
         def share(part: int) -> None:
             update(
                 self.where, part, self.threads, self.state, plastic, self._method, dtype(rate), self.block_steps,
-                dtype(rule.block), self.constants.rho, dtype(rule.w_max),
+                dtype(rule.block), self.constants.rho, dtype(rule.w_max), self._totals,
             )  # fmt: skip
 
         self._together(share, range(self.threads))
-        self.state.zeta_sum[:] = 0
 
     def _together(self, function: Callable[..., None], *arguments: Iterable[Any]) -> None:
         """Call ``function`` once per thread, with its one of each of the arguments."""
@@ -184,22 +198,54 @@ class Simulation:
             other.result()
 
     def advance(self, steps: int) -> tuple[float, Log]:
-        """Simulate ``steps`` steps; return their mean cost (Hz) and the log of spikes in these steps."""
-        log = self._open_log(steps)
+        """Simulate ``steps`` ≥ 1 steps; return their mean cost (Hz) and the log of spikes in these steps."""
+        if steps < 1:
+            raise ParameterError(f"Simulation.advance.steps: must be a whole number >= 1, got {steps!r}")
         self.state.squares[:] = 0
-        self._run_engine(log, steps)
+        logs = [self._advance(min(self._longest, steps - done)) for done in range(0, steps, self._longest)]
+        log = logs[0] if len(logs) == 1 else joined(logs, self._history)
+        return float(self.state.squares.sum()) / steps * self.cost_scale, log
+
+    def _advance(self, steps: int) -> Log:
+        """Simulate so few steps that their log has room."""
+        log = self._open_log(steps)
+        try:
+            self._run_engine(log, steps)
+        except IndexError as error:  # of the loss, whose arrays alone are checked
+            name, step = type(self.network.loss).__name__, int(self.state.asked[0])
+            raise ParameterError(
+                f"{name}.impulses: must keep to its arrays and return how many impulses of each sign it wrote, at most "
+                f"{self._room} a step (its room) and only to outputs 0 … {self.constants.outputs - 1}, "
+                f"got something else in step {step} ({step * self.network.scheme.dt:g} ms)"
+            ) from error
         self.step += steps
         self._keep_tails(log)
-        return float(self.state.squares.sum()) / steps * self.cost_scale, log
+        return log
 
     def update(self, rate: float = 1.0) -> None:
         """End the block: change the weights, ``rate`` times the optimiser's step, and renew the feedback."""
+        v = self.state.v
+        if not math.isfinite(v.sum()):
+            neuron = np.flatnonzero(~np.isfinite(v))[0]
+            raise self._not_finite("membrane potentials in", int(np.searchsorted(self.where.start, neuron, "right")) - 1)
         if not self.plastic.any():
             return
+        self._totals[:] = 0
         self._run_update(self.plastic, rate)
+        self.state.zeta_sum[:] = 0
+        for k in np.flatnonzero(~np.isfinite(self._totals.sum(0))):
+            raise self._not_finite("gradients of the weights onto", int(self.where.post[k]))
+        self.network.weights = self.weights
         if self.network.feedback.follows_weights:
             self.network.refresh_feedback()
             self._copy_feedback()
+
+    def _not_finite(self, what: str, layer: int) -> ParameterError:
+        time = (self.step - 1) * self.network.scheme.dt
+        return ParameterError(
+            f"Simulation.update: must find finite numbers, got NaN or infinity in the {what} layer {layer} (0: the input) "
+            f"at {time:g} ms; look at surrogate, feedback and optimizer, if they are your own, or lower the learning rate"
+        )
 
     def _open_log(self, steps: int) -> Log:
         """A log with room for the spikes of ``steps`` steps; history, inputs and targets filled in."""
@@ -207,8 +253,9 @@ class Simulation:
         inputs, targets = self.task.window(self.step, steps)
         n, shown = len(self.network.sizes), len(targets[1])
         room = [len(inputs[1]), *most, shown]
-        if self.network.loss.extra_rows:
-            room += [most[-1], shown + self.network.sizes[-1]]  # impulses: an output's spike, an expected spike
+        if not self.network.loss.follows_spikes:
+            outputs = self.network.sizes[-1]
+            room += 2 * [min(self._declared("room", outputs, most[-1], shown, steps), self._room * steps)]
         begins = [0, *accumulate(len(tail) + n for (_, tail), n in zip(self._tails, room, strict=True))]
         ids = np.empty(begins[-1], np.int32)
         ptr = np.empty((len(room), self._history + steps + 1), np.int32)
@@ -239,3 +286,14 @@ class Simulation:
         ptr = log.ptr[row, self._history :]
         end = self.step if end is None else end
         return np.repeat(np.arange(end - len(ptr) + 1, end), np.diff(ptr)), log.ids[ptr[0] : ptr[-1]].copy()
+
+
+def joined(logs: list[Log], history: int) -> Log:
+    """One log of the calls that followed each other."""
+    rows, ids, begin = [], [], 0
+    for row in range(len(logs[0].ptr)):
+        pieces = [log.ptr[row, history if k else 0 :] for k, log in enumerate(logs)]
+        ids += [log.ids[ends[0] : ends[-1]] for log, ends in zip(logs, pieces, strict=True)]
+        rows.append(begin + np.cumsum([0, *np.concatenate([np.diff(ends) for ends in pieces])]))
+        begin = rows[-1][-1]
+    return Log(np.stack(rows), np.concatenate(ids))

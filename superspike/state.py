@@ -13,10 +13,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from . import loss
+from ._jit import choose_by_type, compiled, read_only
 from .filters import Filter
 from .neuron import LIFStep
 
 Array = NDArray[Any]
+
+choose_by_type(loss.impulses, boundscheck=True)  # a guest may write into its arrays, and nowhere else
 
 LANES = 32  # neurons per padding unit: in single precision two cache lines and one of the event engine's vectors
 REGISTER = 16  # of them fill a 512-bit register
@@ -52,6 +56,8 @@ class Constants(NamedTuple):
     rho: Any  # 1/mV²
     n_ref: int  # steps
     loss: Any
+    outputs: int
+    room: int  # of the loss: impulses of one sign in a step, at most
     window: int  # steps
     delay: int  # steps
 
@@ -62,7 +68,8 @@ class State(NamedTuple):
     v: Array  # membrane potential above rest (mV)
     current: Array  # synaptic current (mV)
     refractory: Array  # steps left (int32)
-    answers: Array  # (1 + outputs,): what the loss knows of its window (int32)
+    asked: Array  # (1,): the step of which the loss was asked last (int64)
+    memory: Array  # what the loss remembers (int32)
     e1: Array  # error filter, first and
     e2: Array  # second stage: the third factor
     zeta: Array  # own-rate trace of the regulariser
@@ -140,12 +147,39 @@ def learns(where: Layout, plastic: Array, layer: int) -> bool:
     return found
 
 
-def initial_state(where: Layout, n_out: int, ring: int, exponent: float, dtype: type) -> State:
+@compiled
+def checked(units: Array, n: int, outputs: int) -> int:
+    """``n``, or an error, unless that many ``units`` are there, and all of them outputs: whoever wrote them was a guest."""
+    if n < 0 or n > len(units):
+        raise IndexError("no such number of impulses")
+    for k in range(n):
+        if units[k] < 0 or units[k] >= outputs:
+            raise IndexError("an impulse of no output")
+    return n
+
+
+@compiled
+def ask(c: Constants, state: State, log: Log, t: int, u: int) -> None:
+    """Ask the loss for the outputs' error impulses of step t, local step u, and take those that it wrote."""
+    ptr, ids, plus = log.ptr, log.ids, len(log.ptr) - 1
+    minus, target, output = plus - 1, plus - 2, plus - 3
+    spikes, targets = ids[ptr[output, u] : ptr[output, u + 1]], ids[ptr[target, u] : ptr[target, u + 1]]
+    negative = ids[ptr[minus, u] : min(ptr[minus, u] + c.room, ptr[plus, 0])]
+    positive = ids[ptr[plus, u] : min(ptr[plus, u] + c.room, len(ids))]
+    state.asked[0] = t
+    n_minus, n_plus = loss.impulses(
+        c.loss, read_only(spikes), read_only(targets), c.window, state.memory, negative, positive
+    )  # fmt: skip
+    ptr[minus, u + 1] = ptr[minus, u] + checked(negative, n_minus, c.outputs)
+    ptr[plus, u + 1] = ptr[plus, u] + checked(positive, n_plus, c.outputs)
+
+
+def initial_state(where: Layout, n_out: int, memory: int, ring: int, exponent: float, dtype: type) -> State:
     """Everything at rest, all traces and weights zero."""
     n, s = int(where.start[-1]), int(where.w_start[-1])
-    shapes: dict[str, Any] = {"answers": 1 + n_out, "f": (ring, staggered(n, dtype)), "squares": padded(n_out)}
+    shapes: dict[str, Any] = {"asked": 1, "memory": memory, "f": (ring, staggered(n, dtype)), "squares": padded(n_out)}
     shapes |= dict.fromkeys(SYNAPTIC, s)
-    types: dict[str, type] = {"refractory": np.int32, "answers": np.int32, "squares": np.float64}
+    types: dict[str, type] = {"refractory": np.int32, "asked": np.int64, "memory": np.int32, "squares": np.float64}
     state = State(**{name: zeros(shapes.get(name, n), types.get(name, dtype), k) for k, name in enumerate(State._fields)})
     state.zeta_a[:] = 0.0**exponent
     return state

@@ -52,6 +52,9 @@ class Task:
     """
 
     def __init__(self, inputs: Spikes, targets: Spikes, period_ms: float | None = None, spec: Any = None) -> None:
+        for name, spikes in (("inputs", inputs), ("targets", targets)):
+            if not isinstance(spikes, Spikes):
+                raise ParameterError(f"Task.{name}: must be Spikes, got {type(spikes).__name__}")
         if period_ms is None:
             end = max((spikes.times_ms[-1] for spikes in (inputs, targets) if len(spikes)), default=0.0)
             period_ms = (int(to_steps(end, PERIOD_STEP)) + 1) * PERIOD_STEP
@@ -93,7 +96,8 @@ class FrozenPattern:
     def __init__(self, task: Task, dt: float) -> None:
         self.period = whole_steps("Task.period_ms", task.period_ms, dt)
         self._patterns = []
-        for spikes in (task.inputs, task.targets):
+        for given in (task.inputs, task.targets):
+            spikes = Spikes(given.times_ms, given.ids, given.n)  # its arrays may have been written to
             steps = np.minimum(to_steps(spikes.times_ms, dt), self.period - 1)  # before the end, and be it by a hair
             ends = np.zeros(self.period + 1, np.int32)
             np.cumsum(np.bincount(steps, minlength=self.period), out=ends[1:])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from typing import Any
 
@@ -23,10 +24,10 @@ from superspike.surrogate import SURROGATES
 NEAR = 1e-9  # mV: a membrane this close to threshold may fall to either side of it by rounding
 
 
-def pair(network: Network, task: Task) -> dict[str, Simulation]:
+def pair(network: Network, task: Task, threads: int = 1) -> dict[str, Simulation]:
     """The same network in both engines."""
     copies = {engine: Network(network.sizes, **options(network)) for engine in ("clock", "event")}
-    return {engine: Simulation(copy, task, engine) for engine, copy in copies.items()}
+    return {engine: Simulation(copy, task, engine, threads) for engine, copy in copies.items()}
 
 
 def options(network: Network) -> dict[str, object]:
@@ -36,9 +37,9 @@ def options(network: Network) -> dict[str, object]:
     }
 
 
-def agree(network: Network, task: Task, steps: int) -> None:
+def agree(network: Network, task: Task, steps: int, threads: int = 1) -> None:
     """Spikes identical; sums, traces and weights to rounding; or the case is discarded, where a membrane grazes threshold."""
-    simulations = pair(network, task)
+    simulations = pair(network, task, threads)
     spikes = {engine: spikes_of(simulation, steps) for engine, simulation in simulations.items()}
     if spikes["clock"] != spikes["event"]:
         assume(not grazes(network, task, spikes["clock"], spikes["event"]))
@@ -47,6 +48,9 @@ def agree(network: Network, task: Task, steps: int) -> None:
     for trace in ("h1", "h2", "m"):
         for ours, theirs in zip(event.traces[trace], clock.traces[trace], strict=True):
             assert relative(ours, theirs) < 1e-9  # double precision, times the growth e^4 of an interval
+    for name in ("v", "current", "e1", "e2", "zeta", "zeta_a", "zeta_sum", "p1", "p2"):
+        ours, theirs = getattr(event.state, name), getattr(clock.state, name)
+        assert relative(ours, theirs) < 1e-9, name  # likewise
     for ours, theirs in zip(event.network.weights, clock.network.weights, strict=True):
         assert relative(ours, theirs) < 1e-9
 
@@ -89,7 +93,7 @@ def test_engines_agree_on_random_networks(data: st.DataObject) -> None:
         w0=draw(st.sampled_from([20.0, 80.0, 200.0])),
         seed=seed,
     )  # fmt: skip
-    agree(network, task, draw(st.integers(1, 2200), "steps"))
+    agree(network, task, draw(st.integers(1, 2200), "steps"), draw(st.sampled_from([1, 1, 2, 3]), "threads"))
 
 
 @pytest.mark.parametrize("surrogate", SURROGATES)
@@ -235,9 +239,11 @@ def test_synapses_wake_up_after_a_long_silence() -> None:
 
 def test_long_silence_leaves_no_denormal_numbers() -> None:
     task = Task(tasks.Spikes([1.0], [0], 3), tasks.Spikes([2.0], [0], 2), period_ms=5000.0)
-    for engine in ("clock", "event"):
+    for engine, steps in itertools.product(("clock", "event"), (49_000, 9)):
         simulation = Simulation(Network([3, 4, 2], w0=100.0), task, engine)
-        spikes_of(simulation, 49_000)
+        simulation.learn(True)
+        while simulation.step < 49_000:
+            simulation.advance(min(steps, simulation.steps_to_update()))
         for name in ("v", "current", "e1", "e2", "p1", "p2", "h1", "h2"):
             x = np.abs(getattr(simulation.state, name))
             assert not np.any((x > 0) & (x < np.finfo(np.float32).tiny)), (engine, name)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import pytest
 from helpers import relative, spikes_of
@@ -15,16 +17,12 @@ from superspike.simulation import Simulation
 
 def written(outputs: list[list[int]], targets: list[list[int]], n: int, window: int) -> list[tuple[list[int], list[int]]]:
     """The negative and positive impulses of each step, from the spikes of each step."""
-    steps, room = len(outputs), 4 * sum(map(len, outputs + targets)) + 4 * n
-    ptr, ids = np.zeros((4, steps + 1), int), np.zeros(4 * room, int)
-    for row, spikes in enumerate([outputs, targets]):
-        ptr[row] = row * room + np.cumsum([0, *map(len, spikes)])
-        ids[row * room : ptr[row, -1]] = [i for step in spikes for i in step]
-    ptr[2:, 0] = 2 * room, 3 * room
-    answers, found = np.zeros(1 + n, int), []
-    for u in range(steps):
-        impulses(Windowed(), ptr, ids, 0, u, window, answers)
-        found.append(tuple(ids[ptr[row, u] : ptr[row, u + 1]].tolist() for row in (2, 3)))
+    loss, found = Windowed(), []
+    memory = np.zeros(loss.memory(n), int)
+    for spikes, shown in zip(outputs, targets, strict=True):
+        minus, plus = np.zeros((2, loss.room(n, len(spikes), len(shown), 1)), int)
+        n_minus, n_plus = impulses(loss, np.array(spikes, int), np.array(shown, int), window, memory, minus, plus)
+        found.append((minus[:n_minus].tolist(), plus[:n_plus].tolist()))
     return found
 
 
@@ -45,6 +43,89 @@ def test_spikes_outside_the_windows_give_no_error() -> None:
 
 def test_a_window_can_expect_several_outputs() -> None:
     assert written([[], [2], [0]], [[0, 1], [], []], 3, window=3) == [([], []), ([2], []), ([], [1])]
+
+
+class Twice(NamedTuple):
+    """Each spike is two impulses; or, from step 40 on, one of the faults that would write where it must not."""
+
+    fault: float = 0.0
+
+    @property
+    def follows_spikes(self) -> bool:
+        return False
+
+    @property
+    def window_ms(self) -> float:
+        return 0.0
+
+    def memory(self, outputs: int) -> int:
+        return 1
+
+    def room(self, outputs: int, spikes: int, targets: int, steps: int) -> int:
+        return 2 * max(spikes, targets)
+
+    def impulses(self, spikes, targets, window, memory, minus, plus):  # type: ignore[no-untyped-def]
+        for s in range(2 * len(spikes)):
+            minus[s] = spikes[s // 2]
+        for s in range(2 * len(targets)):
+            plus[s] = targets[s // 2]
+        n_minus, n_plus = 2 * len(spikes), 2 * len(targets)
+        memory[0] += 1
+        if memory[0] > 40 and self.fault > 0:
+            if self.fault == 1:
+                minus[len(minus)] = 0
+            elif self.fault == 2:
+                plus[-len(plus) - 1] = 0
+            elif self.fault == 3:
+                memory[1000] = 1
+            elif self.fault == 4:
+                n_plus = len(plus) + 1
+            elif self.fault == 5:
+                n_minus = -1
+            else:
+                plus[0], n_plus = (-1, 1) if self.fault == 6 else (2, 1)
+        return n_minus, n_plus
+
+
+@pytest.fixture
+def twice(monkeypatch: pytest.MonkeyPatch) -> type:
+    monkeypatch.setitem(LOSSES, "twice", Twice)
+    return Twice
+
+
+def test_a_loss_of_ones_own_may_write_more_impulses_than_there_are_spikes(twice: type, small_task: ss.Task) -> None:
+    errors = {}
+    for loss, engine in ((twice(), "clock"), (twice(), "event"), ("van_rossum", "clock")):
+        net = ss.Network([10, 6, 2], loss=loss, w0=150.0, seed=2, scheme=ss.Scheme(precision="double"))
+        simulation = Simulation(net, small_task, engine)
+        simulation.learn(True)
+        simulation.advance(1)
+        log = simulation.advance(4999)[1]
+        assert simulation.counts(log)[2] > 5
+        errors[loss, engine] = simulation.state.e2.copy(), simulation.traces["m"][0]
+    plain = errors.pop(("van_rossum", "clock"))
+    for twofold in errors.values():
+        for ours, theirs in zip(twofold, plain, strict=True):
+            assert relative(ours, 2 * theirs) < 1e-9  # double precision, times the growth e^4 of an interval
+
+
+@pytest.mark.parametrize("engine", ["clock", "event"])
+@pytest.mark.parametrize("fault", range(1, 8))
+def test_a_loss_that_does_not_keep_to_its_room_is_stopped(fault: int, engine: str, twice: type, small_task: ss.Task) -> None:
+    net = ss.Network([10, 6, 2], loss=twice(float(fault)), w0=150.0, seed=2, scheme=ss.Scheme(precision="double"))
+    simulation = Simulation(net, small_task, engine)
+    rule = r"Twice\.impulses: must keep to its arrays .* at most 4 a step .* only to outputs 0 … 1, got .* in step 40 \(4 ms\)"
+    with pytest.raises(ss.ParameterError, match=rule):
+        simulation.advance(100)
+
+
+@pytest.mark.parametrize(("method", "value"), [("room", -1), ("room", 2.5), ("memory", None)])
+def test_what_a_loss_declares_is_checked(
+    method: str, value: object, twice: type, small_task: ss.Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Twice, method, lambda self, *arguments: value)
+    with pytest.raises(ss.ParameterError, match=rf"Twice\.{method}: must return a whole number >= 0, got {value}"):
+        Simulation(ss.Network([10, 6, 2], loss=twice()), small_task)
 
 
 @settings(max_examples=60, deadline=None, derandomize=True)

@@ -1,0 +1,141 @@
+"""What drives the engines: whose the weights are, how long a call may be, and numbers that are none."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+
+import superspike as ss
+from superspike import simulation as simulation_module
+from superspike.simulation import Simulation
+
+
+@pytest.mark.parametrize("feedback", ["symmetric", "random"])
+def test_a_second_simulation_in_the_middle_of_a_training_changes_nothing(feedback: str, small_task: ss.Task) -> None:
+    found = []
+    for guests in (False, True):
+        network = ss.Network([10, 6, 2], feedback=feedback, w0=80.0, seed=2)
+
+        def visit(progress: ss.Progress, network: ss.Network = network, guests: bool = guests) -> None:
+            if guests:
+                ss.evaluate(network, small_task, 100.0)
+                guest = Simulation(network, small_task, "event")
+                guest.learn(True)
+                guest.advance(500)
+
+        run = ss.train(network, small_task, 3000.0, on_block=visit)
+        found.append([*network.weights, *network.feedback_weights, run.metrics["cost"]])
+    assert all(np.array_equal(ours, theirs) for ours, theirs in zip(*found, strict=True))
+
+
+def test_evaluating_in_the_middle_of_a_training_measures_the_weights_of_that_moment(small_task: ss.Task) -> None:
+    network = ss.Network([10, 6, 2], w0=80.0, seed=2)
+    costs, again = [], []
+
+    def visit(progress: ss.Progress) -> None:
+        costs.append(ss.evaluate(network, small_task, 100.0).cost)
+        copy = ss.Network([10, 6, 2], weights=[w.copy() for w in network.weights])
+        again.append(ss.evaluate(copy, small_task, 100.0).cost)
+
+    ss.train(network, small_task, 3000.0, on_block=visit)
+    assert costs == again
+    assert len(set(costs)) > 3
+
+
+@pytest.mark.parametrize("feedback", ["symmetric", "random"])
+def test_a_second_training_goes_on_from_the_weights_of_the_first(feedback: str, small_task: ss.Task) -> None:
+    network = ss.Network([10, 6, 2], feedback=feedback, w0=80.0, seed=2)
+    ss.train(network, small_task, 2000.0)
+    copy = ss.Network([10, 6, 2], feedback=feedback, weights=[w.copy() for w in network.weights], seed=2)
+    for net in (network, copy):
+        ss.train(net, small_task, 2000.0)
+    for ours, theirs in zip(network.weights, copy.weights, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize("loss", ["van_rossum", "windowed"])
+def test_a_call_whose_log_would_be_too_large_is_made_in_parts(loss: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    task = ss.tasks.xor(seed=3, period_ms=2000.0)
+    found = []
+    for most in (simulation_module.MOST_IDS, 5_000):
+        monkeypatch.setattr(simulation_module, "MOST_IDS", most)
+        network = ss.Network([100, 6, 2], loss=loss, w0=100.0, seed=1, scheme=ss.Scheme(precision="double"))
+        simulation = Simulation(network, task, "clock")
+        simulation.learn(True)
+        costs = []
+        for steps in (1, 4000, 3000):
+            cost, log = simulation.advance(steps)
+            costs.append(cost)
+        spikes = [x for row in range(4) for x in simulation.spikes(log, row)]
+        found.append([costs, simulation.counts(log), *spikes, *simulation.traces["m"]])
+    assert simulation._longest < 1000
+    assert found[0][1].min() > 0
+    for whole, parts in zip(*found, strict=True):
+        np.testing.assert_array_equal(whole, parts)
+
+
+def test_a_log_has_room_for_four_thousand_neurons_that_may_always_spike() -> None:
+    task = ss.tasks.poisson(n_inputs=1, outputs=2000, period_ms=100.0)
+    network = ss.Network([1, 2000, 2000], neuron=ss.LIF(tau_ref=0.0), rule=ss.Rule(block=60_000.0))
+    log = (simulation := Simulation(network, task))._open_log(simulation._longest)
+    assert simulation._longest < simulation.block_steps
+    assert np.all(np.diff(log.ptr[:, 0]) > 0)
+    assert log.ptr[-1, 0] < len(log.ids) < 2**29
+
+
+@pytest.mark.parametrize("steps", [0, -1])
+def test_a_call_has_at_least_one_step(steps: int, small_network: ss.Network, small_task: ss.Task) -> None:
+    with pytest.raises(ss.ParameterError, match=rf"Simulation\.advance\.steps: must be a whole number >= 1, got {steps}"):
+        Simulation(small_network, small_task).advance(steps)
+
+
+def test_compiling_in_the_middle_of_a_block_changes_nothing(small_task: ss.Task) -> None:
+    simulation = Simulation(ss.Network([10, 6, 2], rule=ss.Rule(rho=1.0), w0=120.0, seed=2), small_task, "clock")
+    simulation.learn(True)
+    simulation.advance(3000)
+    before = {name: x.copy() for name, x in simulation.state._asdict().items()}
+    assert before["zeta_sum"].any()
+    simulation.compile()
+    for name, x in simulation.state._asdict().items():
+        np.testing.assert_array_equal(x, before[name], name)
+
+
+def test_the_event_engines_tables_are_no_longer_than_a_block(small_task: ss.Task) -> None:
+    network = ss.Network([10, 6, 2], rule=ss.Rule(tau_rise=20_000.0, tau_decay=20_000.0))
+    assert len(Simulation(network, small_task)._table.step) == 5000
+
+
+def test_a_refractory_period_that_its_counter_cannot_hold_is_refused(small_task: ss.Task) -> None:
+    with pytest.raises(ss.ParameterError, match=r"LIF\.tau_ref: must be <= 2\.147e\+08 ms at dt = 0\.1 ms, got 2\.2e\+08"):
+        ss.Network([10, 6, 2], neuron=ss.LIF(tau_ref=2.2e8))
+    network = ss.Network([10, 6, 2], neuron=ss.LIF(tau_ref=2.1e8), w0=100.0, rule=ss.Rule(w_max=1000.0))
+    counts = [Simulation(network, small_task, engine).advance(5000)[1] for engine in ("clock", "event")]
+    simulation = Simulation(network, small_task, "clock")
+    assert all(0 < simulation.counts(log)[1] <= 6 for log in counts)
+
+
+@pytest.mark.parametrize("what", ["m", "w", "v"])
+@pytest.mark.parametrize("engine", ["clock", "event"])
+def test_a_number_that_is_none_ends_a_training(engine: str, what: str, small_network: ss.Network, small_task: ss.Task) -> None:
+    simulation = Simulation(small_network, small_task, engine, 2)
+    before = [w.copy() for w in small_network.weights]
+    simulation.learn(True)
+    simulation.advance(1)
+    x = getattr(simulation.state, what)
+    x[simulation.where.start[1] if what == "v" else -32] = np.nan  # the first onto the outputs' layer
+    simulation.advance(4999)
+    place = "membrane potentials in layer 1" if what == "v" else "gradients of the weights onto layer 2"
+    if what == "w":
+        simulation.state.v[:] = 0  # its neuron may have spiked
+    rule = f"Simulation.update: must find finite numbers, got NaN or infinity in the {place} (0: the input) at 499.9 ms"
+    with pytest.raises(ss.ParameterError, match=re.escape(rule)):
+        simulation.update()
+    assert all(np.array_equal(a, b) for a, b in zip(before, small_network.weights, strict=True))
+
+
+def test_a_training_does_not_begin_with_a_number_that_is_none(small_network: ss.Network, small_task: ss.Task) -> None:
+    small_network.weights[1][3, 1] = np.nan
+    with pytest.raises(ss.ParameterError, match=r"Network\.weights: w1 must hold finite numbers"):
+        ss.train(small_network, small_task, 1000.0)
