@@ -271,15 +271,15 @@ def read_only(x: Array) -> Array:
     return view
 
 
-@type_callable(read_only)  # type: ignore[no-untyped-call, untyped-decorator]
+@type_callable(read_only)
 def read_only_type(context: Any) -> Any:
-    """The same in a kernel: another type,"""
+    """The same in a kernel: another type."""
     return lambda x: x.copy(readonly=True)
 
 
 @lower_builtin(read_only, types.Array)  # type: ignore[no-untyped-call, untyped-decorator]
 def read_only_value(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-    """for the same array."""
+    """It is the same array."""
     return arguments[0]
 
 

@@ -90,6 +90,8 @@ def checked_matrices(name: str, given: Any, sizes: list[int]) -> Matrices:
         got = type(given).__name__ if matrices is None else [b.shape for b in matrices]
         raise ParameterError(f"{name}.matrices: must return a list of arrays (n_out, n_hidden) of the shapes {shapes}, got {got}")
     for layer, b in enumerate(matrices, 1):
-        if b.dtype.kind not in "fiub" or not np.all(np.isfinite(b)):
-            raise ParameterError(f"{name}.matrices: must return finite numbers, got NaN, infinity or no numbers for layer {layer}")
+        if b.dtype.kind not in "fiub" or not np.isfinite(b).all():
+            raise ParameterError(
+                f"{name}.matrices: must return finite numbers, got NaN, infinity or no numbers for hidden layer {layer}"
+            )
     return matrices

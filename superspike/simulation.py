@@ -109,7 +109,7 @@ class Simulation:
         self._pool = ThreadPoolExecutor(self.threads - 1) if self.threads > 1 else None
         per_step = most_inputs + most_targets + sum(sizes[1:]) / (self.n_ref + 1) + 2 * self._room + len(sizes)
         self._longest = max(1, int(MOST_IDS / per_step))
-        self._totals = np.zeros((self.threads, len(sizes) - 1), dtype)
+        self._totals: Array = np.zeros((self.threads, len(sizes) - 1), dtype)
         self._history = 2 * delay + 2
         nothing = np.zeros(self._history + 1, np.int64), np.zeros(0, np.int32)
         self._tails = [nothing] * (len(sizes) + (1 if network.loss.follows_spikes else 3))
@@ -224,28 +224,22 @@ class Simulation:
 
     def update(self, rate: float = 1.0) -> None:
         """End the block: change the weights, ``rate`` times the optimiser's step, and renew the feedback."""
-        v = self.state.v
-        if not math.isfinite(v.sum()):
-            neuron = np.flatnonzero(~np.isfinite(v))[0]
-            raise self._not_finite("membrane potentials in", int(np.searchsorted(self.where.start, neuron, "right")) - 1)
         if not self.plastic.any():
             return
         self._totals[:] = 0
         self._run_update(self.plastic, rate)
         self.state.zeta_sum[:] = 0
-        for k in np.flatnonzero(~np.isfinite(self._totals.sum(0))):
-            raise self._not_finite("gradients of the weights onto", int(self.where.post[k]))
+        if not math.isfinite(self._totals.sum()):
+            layer, time = self.where.post[~np.isfinite(self._totals.sum(0))][0], (self.step - 1) * self.network.scheme.dt
+            raise ParameterError(
+                "Simulation.update: must find finite numbers, got NaN or infinity in the gradients of the weights onto "
+                f"layer {layer} (0: the input) at {time:g} ms; look at surrogate and optimizer, if they are your own, "
+                "or lower the learning rate"
+            )
         self.network.weights = self.weights
         if self.network.feedback.follows_weights:
             self.network.refresh_feedback()
             self._copy_feedback()
-
-    def _not_finite(self, what: str, layer: int) -> ParameterError:
-        time = (self.step - 1) * self.network.scheme.dt
-        return ParameterError(
-            f"Simulation.update: must find finite numbers, got NaN or infinity in the {what} layer {layer} (0: the input) "
-            f"at {time:g} ms; look at surrogate, feedback and optimizer, if they are your own, or lower the learning rate"
-        )
 
     def _open_log(self, steps: int) -> Log:
         """A log with room for the spikes of ``steps`` steps; history, inputs and targets filled in."""

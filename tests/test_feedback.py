@@ -34,10 +34,10 @@ class Given(NamedTuple):
         ([np.ones((2, 6)), np.ones((2, 5)), np.ones((2, 2))], "got"),
         (None, "got NoneType"),
         (np.ones((2, 2, 6)), "got ndarray"),
-        ([np.ones((2, 6)), np.full((2, 5), np.nan)], "finite numbers, got NaN, infinity or no numbers for layer 2"),
-        ([np.full((2, 6), np.inf), np.ones((2, 5))], "for layer 1"),
-        ([np.full((2, 6), "1"), np.ones((2, 5))], "for layer 1"),
-        ([np.full((2, 6), 1j), np.ones((2, 5))], "for layer 1"),
+        ([np.ones((2, 6)), np.full((2, 5), np.nan)], "finite numbers, got NaN, infinity or no numbers for hidden layer 2"),
+        ([np.full((2, 6), np.inf), np.ones((2, 5))], "for hidden layer 1"),
+        ([np.full((2, 6), "1"), np.ones((2, 5))], "for hidden layer 1"),
+        ([np.full((2, 6), 1j), np.ones((2, 5))], "for hidden layer 1"),
     ],
 )
 def test_matrices_that_do_not_fit_are_refused(given: Any, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
