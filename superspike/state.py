@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from . import loss
 from ._jit import choose_by_type, compiled, read_only
+from ._vectors import item, put
 from .filters import Filter
 from .neuron import LIFStep
 
@@ -163,15 +164,14 @@ def ask(c: Constants, state: State, log: Log, t: int, u: int) -> None:
     """Ask the loss for the outputs' error impulses of step t, local step u, and take those that it wrote."""
     ptr, ids, plus = log.ptr, log.ids, len(log.ptr) - 1
     minus, target, output = plus - 1, plus - 2, plus - 3
-    spikes, targets = ids[ptr[output, u] : ptr[output, u + 1]], ids[ptr[target, u] : ptr[target, u + 1]]
-    negative = ids[ptr[minus, u] : min(ptr[minus, u] + c.room, ptr[plus, 0])]
-    positive = ids[ptr[plus, u] : min(ptr[plus, u] + c.room, len(ids))]
-    state.asked[0] = t
-    n_minus, n_plus = loss.impulses(
-        c.loss, read_only(spikes), read_only(targets), c.window, state.memory, negative, positive
-    )  # fmt: skip
-    ptr[minus, u + 1] = ptr[minus, u] + checked(negative, n_minus, c.outputs)
-    ptr[plus, u + 1] = ptr[plus, u] + checked(positive, n_plus, c.outputs)
+    spikes = ids[item(ptr, (output, u)) : item(ptr, (output, u + 1))]
+    targets = ids[item(ptr, (target, u)) : item(ptr, (target, u + 1))]
+    a, b = item(ptr, (minus, u)), item(ptr, (plus, u))
+    negative, positive = ids[a : min(a + c.room, item(ptr, (plus, 0)))], ids[b : min(b + c.room, len(ids))]
+    put(state.asked, 0, t)
+    n_minus, n_plus = loss.impulses(c.loss, read_only(spikes), read_only(targets), c.window, state.memory, negative, positive)
+    put(ptr, (minus, u + 1), a + checked(negative, n_minus, c.outputs))
+    put(ptr, (plus, u + 1), b + checked(positive, n_plus, c.outputs))
 
 
 def initial_state(where: Layout, n_out: int, memory: int, ring: int, exponent: float, dtype: type) -> State:

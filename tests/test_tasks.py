@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +12,8 @@ from hypothesis import strategies as st
 from matplotlib import get_data_path
 from PIL import Image
 
-from superspike import ParameterError, Spikes, Task, config, tasks
+from superspike import Network, ParameterError, Spikes, Task, config, tasks
+from superspike.simulation import Simulation
 from superspike.tasks import INPUTS, TARGETS
 
 
@@ -247,3 +249,18 @@ def test_a_photograph_is_turned_upright(tmp_path: Path) -> None:
     exif[0x0112] = 3  # orientation: upside down
     Image.fromarray(pixels).save(tmp_path / "p.png", exif=exif)
     assert tasks.picture(str(tmp_path / "p.png"), outputs=10).targets.ids.max() == 4  # the lower half is dark
+
+
+@pytest.mark.parametrize("nonsense", [None, [1.0, 2.0], np.zeros((2, 3))])
+def test_inputs_and_targets_that_are_no_spikes_are_refused(nonsense: Any) -> None:
+    spikes = Spikes([1.0], [0], 1)
+    for name, arguments in (("inputs", (nonsense, spikes)), ("targets", (spikes, nonsense))):
+        with pytest.raises(ParameterError, match=rf"Task\.{name}: must be Spikes, got {type(nonsense).__name__}"):
+            Task(*arguments)
+
+
+def test_ids_that_were_written_over_never_reach_an_engine() -> None:
+    task = Task(Spikes([1.0, 2.0], [0, 1], 2), Spikes([1.0], [0], 1))
+    task.inputs.ids[0] = 2_000_000_000
+    with pytest.raises(ParameterError, match=r"Spikes\.ids: must be whole numbers in 0 … 1, got 2000000000"):
+        Simulation(Network([2, 1]), task)
