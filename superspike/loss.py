@@ -15,7 +15,7 @@ from ._parameters import Param, Registry, parameters
 
 Array = NDArray[Any]
 
-LOSSES = Registry("loss", methods=("extra_rows", "window_ms", "impulses"))
+LOSSES = Registry("loss", methods=("follows_spikes", "window_ms", "memory", "room", "impulses"))
 
 CLOSED, WAITING, ANSWERED = 0, 1, 2  # what a window knows of an output: not expected, expected, has spiked
 

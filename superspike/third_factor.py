@@ -17,7 +17,7 @@ from . import error, rule
 from ._jit import bound, compiled, inlined, kernel
 from ._parameters import ParameterError, cast
 from .clock import FLUSH
-from .feedback import FEEDBACKS
+from .feedback import FEEDBACKS, checked_matrices
 from .filters import Filter
 from .network import check_seed
 from .plasticity import (
@@ -263,13 +263,10 @@ class Feedback(Stateful):
         own[:] = given
 
     def _draw(self) -> None:
-        address, n = f"{type(self._scheme).__name__}.matrices", len(self._weights)
-        layer = np.zeros((1, len(self._weights[0])))  # the schemes read the weights below a hidden layer for its size
+        name, sizes = type(self._scheme).__name__, [1, *map(len, self._weights), self._weights[-1].shape[1]]
+        layer = np.zeros((1, sizes[1]))  # the schemes read the weights below a hidden layer for its size
         drawn = self._scheme.matrices([layer, *self._weights], np.random.default_rng(self._seed))
-        if not isinstance(drawn, (list, tuple)) or len(drawn) != n:
-            got = len(drawn) if isinstance(drawn, (list, tuple)) else type(drawn).__name__
-            raise ParameterError(f"{address}: must be a list of {n} matrices, one for each hidden layer, got {got}")
-        self._take(address, drawn[0])
+        self._take(f"{name}.matrices", checked_matrices(name, drawn, sizes)[0])
 
     def refresh(self) -> None:
         """Renew the matrix after the weights have changed in place: symmetric feedback follows them, the others stay."""

@@ -37,7 +37,7 @@ from superspike import (
 )
 from superspike._parameters import Registry, cast, field_type, fields, quantity
 from superspike.feedback import FEEDBACKS
-from superspike.loss import LOSSES
+from superspike.loss import LOSSES, VanRossum
 from superspike.network import load_weights
 from superspike.optimizer import OPTIMIZERS, step
 from superspike.surrogate import SURROGATES, derivative
@@ -179,16 +179,11 @@ def gate(monkeypatch: pytest.MonkeyPatch) -> type:
         shut: Annotated[bool, Param("", "whether it is shut")] = True
         lit: Annotated[bool, Param("", "whether there is light")] = False
 
-        @property
-        def extra_rows(self) -> int:
-            return 0
-
-        @property
-        def window_ms(self) -> float:
-            return 0.0
-
-        def impulses(self, ptr: Any, ids: Any, row: int, u: int, window: int, answers: Any) -> None:
-            pass
+        follows_spikes = VanRossum.follows_spikes
+        window_ms = VanRossum.window_ms
+        memory = VanRossum.memory
+        room = VanRossum.room
+        impulses = VanRossum.impulses
 
     monkeypatch.setitem(LOSSES, "gate", Gate)
     return Gate
