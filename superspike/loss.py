@@ -66,11 +66,12 @@ class VanRossum(NamedTuple):
 class Windowed(NamedTuple):
     """Classification errors (ZG18 §4): a wrong spike is an impulse of −1 at once, a missing one +1 at the window's end.
 
-    A target spike of unit k opens a response window, in which k is expected to spike, once or more, and the outputs that
-    are not expected are wrong if they do. Spikes outside the windows are neither.
+    A target spike of unit k opens a response window, in which k is expected to spike, once or more. Any other output spike
+    is wrong, "at any time" in the paper's words; without ``punish_outside``, only in a window.
     """
 
     window: Annotated[float, Param("ms", "length of the response window that a target spike opens", gt=0)] = 25.0
+    punish_outside: Annotated[bool, Param("", "whether an output spike outside all windows is an error, too")] = True
 
     @property
     def follows_spikes(self) -> bool:
@@ -98,13 +99,14 @@ class Windowed(NamedTuple):
         for k in targets:
             answers[0] = window
             answers[1 + k] = WAITING
-        if answers[0] > 0:
+        if answers[0] > 0 or self.punish_outside:
             for k in spikes:
                 if answers[1 + k] == CLOSED:
                     minus[n_minus] = k
                     n_minus += 1
                 else:
                     answers[1 + k] = ANSWERED
+        if answers[0] > 0:
             answers[0] -= 1
             if answers[0] == 0:
                 for k in range(len(answers) - 1):

@@ -329,9 +329,10 @@ def match(output: Spikes, target: Spikes, tolerance_ms: float = 2.0) -> Matches:
 
 
 def answers(output: Spikes, target: Spikes, window_ms: float = 25.0) -> Array:
-    """Whether each response window is answered rightly, (windows,) in the order of time, as :class:`superspike.Windowed` counts.
+    """Whether each response window of :class:`superspike.Windowed` is answered rightly, (windows,) in the order of time.
 
-    A window opens with one or more target spikes; the answer is right if their units spike in it, and no others.
+    A window opens with one or more target spikes; the answer is right if their units spike in it, and no others. Spikes
+    outside the windows do not count here, whether or not they are errors in training.
     """
     window_ms = Param("ms", "", gt=0).check("answers.window_ms", window_ms)
     found = []

@@ -15,9 +15,11 @@ from superspike.loss import LOSSES, Windowed, impulses
 from superspike.simulation import Simulation
 
 
-def written(outputs: list[list[int]], targets: list[list[int]], n: int, window: int) -> list[tuple[list[int], list[int]]]:
+def written(
+    outputs: list[list[int]], targets: list[list[int]], n: int, window: int, punish_outside: bool = True
+) -> list[tuple[list[int], list[int]]]:
     """The negative and positive impulses of each step, from the spikes of each step."""
-    loss, found = Windowed(), []
+    loss, found = Windowed(punish_outside=punish_outside), []
     memory = np.zeros(loss.memory(n), int)
     for spikes, shown in zip(outputs, targets, strict=True):
         minus, plus = np.zeros((2, loss.room(n, len(spikes), len(shown), 1)), int)
@@ -30,15 +32,19 @@ def test_a_wrong_spike_is_punished_at_once_and_a_missing_one_when_the_window_clo
     outputs = [[0], [], [1], [1], [], [1], []]
     targets = [[], [0], [], [], [], [], []]
     nothing: tuple[list[int], list[int]] = ([], [])
-    assert written(outputs, targets, 2, window=4) == [nothing, nothing, ([1], []), ([1], []), ([], [0]), nothing, nothing]
+    inside = [nothing, ([1], []), ([1], []), ([], [0])]
+    assert written(outputs, targets, 2, window=4) == [([0], []), *inside, ([1], []), nothing]
 
 
 def test_an_expected_spike_gives_no_error_however_often_it_comes() -> None:
     assert written([[], [0], [0], []], [[0], [], [], []], 2, window=3) == [([], [])] * 4
 
 
-def test_spikes_outside_the_windows_give_no_error() -> None:
-    assert written([[0], [1], [0, 1]], [[], [], []], 2, window=2) == [([], [])] * 3
+def test_spikes_outside_the_windows_are_punished_at_once_unless_they_shall_not_be() -> None:
+    outputs = [[0], [1], [0], [1], [0, 1]]
+    targets: list[list[int]] = [[], [], [0], [], []]  # a window of two steps: in the first 0 answers, in the second 1 is wrong
+    assert written(outputs, targets, 2, window=2) == [([0], []), ([1], []), ([], []), ([1], []), ([0, 1], [])]
+    assert written(outputs, targets, 2, 2, punish_outside=False) == [*[([], [])] * 3, ([1], []), ([], [])]
 
 
 def test_a_window_can_expect_several_outputs() -> None:
