@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -30,3 +31,9 @@ def spikes_of(simulation: Simulation, steps: int, *, learn: bool = True) -> dict
 def relative(a: np.ndarray, b: np.ndarray) -> float:
     """Largest difference, relative to the largest magnitude of ``b``."""
     return float(np.abs(a - b).max() / max(np.abs(b).max(), 1e-300))
+
+
+def at_least(passed: int, n: int, proportion: float) -> bool:
+    """Whether ``passed`` seeds of ``n`` are not too few for ``proportion``: as few come by chance once in 1,000 times."""
+    chances = (math.comb(n, k) * proportion**k * (1 - proportion) ** (n - k) for k in range(passed + 1))
+    return sum(chances) > 1e-3

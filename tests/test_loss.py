@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from helpers import relative, spikes_of
+from helpers import at_least, relative, spikes_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -209,16 +209,15 @@ def test_xor_refuses_sets_that_do_not_fit() -> None:
         ss.tasks.xor(n_inputs=30)
 
 
-def test_the_best_of_five_symmetric_networks_learns_xor_and_its_run_says_so(tmp_path) -> None:  # type: ignore[no-untyped-def]
-    task = ss.tasks.xor(seed=1)
-    runs = [
-        ss.train(ss.Network([100, 4, 2], loss="windowed", optimizer=ss.RMaxProp(5.0), seed=seed), task, 600_000, record="spikes")
-        for seed in range(1, 6)  # in 600 s, some three of five learn it; which ones is up to rounding
-    ]
-    run = max(runs, key=lambda run: run.summary()["accuracy"])
-    assert run.summary()["windows"] == 100
-    assert run.summary()["accuracy"] > 0.75
-    run.save(tmp_path / "run")
+def test_hidden_layers_learn_xor_and_a_run_says_so(tmp_path) -> None:  # type: ignore[no-untyped-def]
+    task, runs = ss.tasks.xor(seed=1), []
+    for seed in range(1, 9):
+        net = ss.Network([100, 16, 2], loss="windowed", optimizer=ss.RMaxProp(0.5), seed=seed)
+        runs.append(ss.train(net, task, 250_000, record="spikes"))
+    assert all(run.summary()["windows"] == 100 for run in runs)
+    accuracy = [run.summary()["accuracy"] for run in runs]
+    assert at_least(sum(a > 0.75 for a in accuracy), 8, 0.97)  # of 40 seeds all
+    runs[0].save(tmp_path / "run")
     again = ss.Run.load(tmp_path / "run")
     assert again.network.loss == ss.Windowed()
-    assert again.summary()["accuracy"] == run.summary()["accuracy"]
+    assert again.summary()["accuracy"] == accuracy[0]

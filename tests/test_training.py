@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import SHARED
+from helpers import SHARED, at_least
 
 import superspike as ss
 from superspike.config import ENGINES
@@ -41,28 +41,28 @@ def seven_seeds(task: ss.Task, learning_rate: float) -> tuple[list[float], int]:
 
 def test_one_neuron_learns_five_spikes_in_250_s() -> None:
     costs, all_hit = seven_seeds(five_spikes(), 1.0)
-    assert max(costs) < 0.1
-    assert all_hit >= 4  # of 40 seeds 35 do; which, is a matter of rounding
+    assert at_least(sum(cost < 0.1 for cost in costs), 7, 0.97)  # of 60 seeds all
+    assert at_least(all_hit, 7, 0.88)  # of 60 seeds 53
 
 
 @pytest.mark.parametrize("feedback", ["symmetric", "random", "uniform"])
 def test_hidden_layers_learn_with_every_feedback(feedback: str) -> None:
     task = five_spikes()
     costs = [ss.train(ss.Network([100, 8, 1], feedback=feedback, seed=seed), task, duration_ms=250_000).cost for seed in range(5)]
-    assert np.median(costs) < 4.0  # a tenth of what a silent network costs
+    assert at_least(sum(cost < 4.0 for cost in costs), 5, 0.97)  # a tenth of what a silent network costs: 119 of 120 seeds
 
 
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_every_optimiser_lowers_the_cost_in_both_engines(optimizer: str, engine: str) -> None:
     run = ss.train(ss.Network([100, 1], optimizer=optimizer, seed=1), five_spikes(), duration_ms=60_000, engine=engine)
-    assert run.cost < 0.6 * run.cost_initial
+    assert run.cost < 0.6 * run.cost_initial  # of 120 seeds all, the worst 0.23
 
 
 def test_two_hidden_layers_learn() -> None:
     networks = [ss.Network([100, 20, 20, 1], w0=80.0, seed=seed) for seed in range(1, 6)]
     runs = [ss.train(network, five_spikes(), duration_ms=200_000) for network in networks]
-    assert np.median([run.cost / run.cost_initial for run in runs]) < 0.2  # one seed in twenty ends above 0.3
+    assert at_least(sum(run.cost < 0.2 * run.cost_initial for run in runs), 5, 0.97)  # of 40 seeds all
 
 
 @pytest.mark.parametrize("feedback", FEEDBACKS)
@@ -451,4 +451,4 @@ def test_one_neuron_hits_the_five_spikes_of_the_poisson_benchmark() -> None:
     task = ss.tasks.files(
         str(SHARED / "poisson" / "input.ras"), str(SHARED / "poisson" / "target.ras"), n_inputs=100, n_outputs=1
     )
-    assert seven_seeds(task, 3.0)[1] >= 4  # of 40 seeds 35 do
+    assert at_least(seven_seeds(task, 3.0)[1], 7, 0.9)  # of 60 seeds 54
