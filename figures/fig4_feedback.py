@@ -7,7 +7,7 @@ with negative feedback mostly inhibitory. As hardly any of twenty seeds draws fo
 import itertools
 
 import numpy as np
-from common import COLORS, WIDTH, command_line, draw_curves, new_figure, panel, run_script
+from common import COLORS, WIDTH, at_least, command_line, draw_curves, new_figure, panel, run_script
 
 import superspike as ss
 
@@ -30,6 +30,7 @@ def draw(figure):
     (curves, by_sign), (final, weights) = picture.subplots(2, 2)
     for feedback, n in keys:
         draw_curves(curves, found[feedback, n], feedback if n == 4 else "_", COLORS[feedback], ls="-" if n == 4 else "--")
+    curves.set_ylim(top=1000)
     curves.legend(loc="upper right", title="— 4 units, - - 8 units")
     for k, key in enumerate(keys):
         cost = np.array([run.cost for run in found[key]]).clip(0.02)
@@ -65,11 +66,12 @@ def draw(figure):
 
     for feedback in ("random", "symmetric", "uniform"):
         costs = np.array([run.cost for n in sizes for run in found[feedback, n]])
+        learned = int(np.sum(costs < LEARNED))
         figure.claim(
             f"{feedback} feedback reaches about zero cost",
             "about zero",
-            f"median {np.median(costs):.2f} Hz, {np.sum(costs < LEARNED)} of {len(costs)} below {LEARNED:g}",
-            np.median(costs) < 0.5 and np.mean(costs < LEARNED) >= 0.75,
+            f"median {np.median(costs):.2f} Hz, {learned} of {len(costs)} below {LEARNED:g}",
+            at_least(learned, len(costs), 0.9),  # of 120 seeds 111
         )
     failed = cost >= FAILED
     negative = positive == 0
@@ -83,7 +85,7 @@ def draw(figure):
         "random feedback fails only if every feedback weight is negative",
         "p = 1/16 at 4 units, 1/256 at 8",
         f"otherwise {np.sum(failed & ~negative)} of {np.sum(~negative)} fail",
-        not np.any(failed & ~negative),
+        at_least(int(np.sum(~failed & ~negative)), int(np.sum(~negative)), 0.98),  # of 40 seeds all
     )
     excitatory, inhibitory = np.mean(w[b > 0] > 0), np.mean(w[b < 0] < 0)
     figure.claim(
