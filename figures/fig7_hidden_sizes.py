@@ -17,7 +17,7 @@ def draw(figure):
     """Final cost over the number of hidden units, and learning curves at the largest."""
     seeds, seconds = figure.size(3, 1), figure.size(1000, 300)
     widths = figure.size([8, 16, 32, 64, 128, 256], [32, 256])
-    base = figure.auryn() | {"duration": f"{seconds}s", "learning_rate_drop": figure.size("400s", "0s")}
+    base = figure.auryn() | {"duration": f"{seconds}s", "learning_rate_drop": figure.size("400s", "150s")}
     keys = [("no hidden layer", 0)] + [(name, n) for name in HIDDEN for n in widths]
     tables = [base | {"hidden": [n]} | CONDITIONS[name][0] | {"seed": seed} for name, n in keys for seed in range(1, seeds + 1)]
     runs = figure.runs(tables)

@@ -11,8 +11,12 @@ COLORS_BY_EXPONENT = {0: "#777777", 1: "#88CCEE", 2: "#44AA99", 4: "#882255"}
 
 def draw(figure):
     """Final cost and the hidden layer's rate over ρ, a line for each exponent."""
-    seeds, seconds, width = figure.size(2, 4), figure.size(1000, 500), 128
-    strengths = figure.size([0.01, 0.1, 0.3, 1.0, 3.0, 10.0, 100.0, 1e3, 1e4], [0.1, 1.0, 100.0, 1e4])
+    seeds, seconds, width = (
+        figure.size(2, 4),
+        figure.size(1000, 500),
+        128,
+    )  # seeds differ by 0.5 Hz, the costs compared by 1 and more
+    strengths = figure.size([0.01, 0.1, 0.3, 1.0, 3.0, 10.0, 100.0, 1e3, 1e4], [0.1, 1.0, 100.0, 1e6])
     exponents = figure.size([0, 1, 2, 4], [0, 4])
     base = figure.auryn() | {"hidden": [width], "feedback": "random", "learning_rate": "1mV", "duration": f"{seconds}s"}
     keys = [(None, 0.0)] + [(a, rho) for a in exponents for rho in strengths]
