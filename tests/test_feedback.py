@@ -12,9 +12,7 @@ from superspike.feedback import FEEDBACKS
 
 
 class Given(NamedTuple):
-    """What it was told to return, once the weights have changed."""
-
-    given: Any
+    """Returns what it was told to, once the weights have changed."""
 
     @property
     def follows_weights(self) -> bool:
@@ -22,6 +20,10 @@ class Given(NamedTuple):
 
     def matrices(self, weights: Any, rng: np.random.Generator) -> Any:
         return self.given
+
+    @classmethod
+    def returns(cls, given: Any) -> None:
+        cls.given = given
 
 
 @pytest.mark.parametrize(
@@ -43,10 +45,12 @@ class Given(NamedTuple):
 def test_matrices_that_do_not_fit_are_refused(given: Any, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(FEEDBACKS, "given", Given)
     with pytest.raises(ss.ParameterError, match=rf"^Given\.matrices: must return .*{message}"):
-        ss.Network([10, 6, 5, 2], feedback=Given(given))
+        Given.returns(given)
+        ss.Network([10, 6, 5, 2], feedback="given")
     matrices = [np.ones((2, 6)), np.ones((2, 5))]
-    network = ss.Network([10, 6, 5, 2], feedback=Given(matrices))
-    network.feedback = Given(given)
+    Given.returns(matrices)
+    network = ss.Network([10, 6, 5, 2], feedback="given")
+    Given.returns(given)
     with pytest.raises(ss.ParameterError, match=r"^Given\.matrices"):
         network.refresh_feedback()
     assert all(a is b for a, b in zip(network.feedback_weights, matrices, strict=True))
@@ -55,6 +59,7 @@ def test_matrices_that_do_not_fit_are_refused(given: Any, message: str, monkeypa
 @pytest.mark.parametrize("dtype", [np.float64, np.float16, np.int64, np.bool_])
 def test_matrices_may_be_of_any_real_numbers(dtype: type, monkeypatch: pytest.MonkeyPatch, small_task: ss.Task) -> None:
     monkeypatch.setitem(FEEDBACKS, "given", Given)
-    nets = [ss.Network([10, 6, 2], feedback=f, w0=80.0, seed=2) for f in ("uniform", Given([np.ones((2, 6), dtype)]))]
+    Given.returns([np.ones((2, 6), dtype)])
+    nets = [ss.Network([10, 6, 2], feedback=f, w0=80.0, seed=2) for f in ("uniform", "given")]
     runs = [ss.train(net, small_task, 1000.0) for net in nets]
     np.testing.assert_array_equal(runs[0].weights[0], runs[1].weights[0])
