@@ -5,7 +5,7 @@ import timeit
 import numpy as np
 
 import superspike as ss
-from superspike.plasticity import advance
+from superspike.interop.plasticity import advance
 
 print("| n_pre × n_post | step (µs) | with 2 spikes (µs) | of it compiled (µs) | compiled, by Numba's dispatcher (µs) |")
 print("| --- | --- | --- | --- | --- |")

@@ -10,8 +10,8 @@ import time
 import brian2 as b2
 from brian2 import Hz, ms, mV
 
+from superspike.bench.peers import NEURONS, PRE, SYNAPSES, UPDATE
 from superspike.brian2 import SuperSpikeSynapses
-from superspike.peers import NEURONS, PRE, SYNAPSES, UPDATE
 
 N_PRE, N_POST, REPEATS = 200, 100, 5
 SECONDS = 0.5  # simulated, per repeat

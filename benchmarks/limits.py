@@ -12,13 +12,14 @@ import time
 
 import numpy as np
 
-from superspike import LIF, FastSigmoid, RMaxProp, Scheme, event, update
-from superspike._jit import inlined, kernel
-from superspike._parameters import cast
-from superspike._vectors import lanes, load, store
-from superspike.benchmark import DT_S, MAIN, Runner, machine, trained
-from superspike.scheme import membrane_filter
-from superspike.state import WINDOW, padded, zeros
+from superspike import LIF, FastSigmoid, RMaxProp, Scheme
+from superspike.bench.benchmark import DT_S, MAIN, Runner, machine, trained
+from superspike.engine import event, update
+from superspike.engine.jit import inlined, kernel
+from superspike.engine.state import WINDOW, padded, zeros
+from superspike.engine.vectors import lanes, load, store
+from superspike.model.parameters import cast
+from superspike.model.scheme import membrane_filter
 
 REPEATS, N, ROWS = 15, 256, 20_000  # of a synapse's arrays, 20,000 rows of 256 are 20 MB each
 SINGLE = np.float32

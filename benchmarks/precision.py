@@ -3,9 +3,9 @@
 import numpy as np
 
 import superspike as ss
-from superspike import event
-from superspike.scheme import error_filter, pre_filter, trace_filter
-from superspike.simulation import Simulation
+from superspike.engine import event
+from superspike.engine.simulation import Simulation
+from superspike.model.scheme import error_filter, pre_filter, trace_filter
 
 TASK = ss.tasks.poisson(n_inputs=200, input_rate=5.0, outputs=200, target_rate=27.4, period_ms=1890.0)
 WEIGHTS = ss.Network([200, 256, 200], w0=60.0, seed=1)

@@ -13,8 +13,8 @@ import numba
 import numpy as np
 
 from superspike import LIF, Rule, Scheme
-from superspike.benchmark import DT_S, MAIN, SUITE, Runner, trained
-from superspike.scheme import error_filter, membrane_filter, pre_filter, trace_filter
+from superspike.bench.benchmark import DT_S, MAIN, SUITE, Runner, trained
+from superspike.model.scheme import error_filter, membrane_filter, pre_filter, trace_filter
 
 CASES, REPEATS, SECONDS, WARM_UP_S = (MAIN, SUITE[2]), 7, 1.0, 1.0
 INTERVAL, BLOCK, BLOCK_MS, N_REF = 100, 5000, 500.0, 50

@@ -13,7 +13,7 @@ from brian2 import Hz, ms, mV
 
 import superspike as ss
 from superspike.brian2 import SuperSpikeSynapses
-from superspike.plotting import COLORS, new_figure, save
+from superspike.lab.plotting import COLORS, new_figure, save
 
 PERIOD = 200 * ms
 TARGETS = {0: [60, 140], 1: [100], 2: [80, 160], 3: [120], 4: [50, 150]}  # ms

@@ -12,7 +12,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import superspike as ss
-from superspike.feedback import FEEDBACKS
+from superspike.model.feedback import FEEDBACKS
 
 COLORS = {"uniform": "#CC79A7", "random": "#56B4E9", "symmetric": "#000000", "sign_concordant": "#D55E00"}
 

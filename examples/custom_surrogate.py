@@ -12,7 +12,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import superspike as ss
-from superspike.surrogate import SURROGATES
+from superspike.model.surrogate import SURROGATES
 
 COLORS = {"fast_sigmoid": "#000000", "arctan": "#D55E00"}
 

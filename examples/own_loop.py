@@ -9,7 +9,7 @@ import sys
 import numpy as np
 
 import superspike as ss
-from superspike.plotting import COLORS, new_figure, save
+from superspike.lab.plotting import COLORS, new_figure, save
 
 DT, PERIOD = 0.1, 400.0  # ms
 N_IN, N_OUT = 100, 3

@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib import rc_context
 
 import superspike as ss
-from superspike.plotting import COLORS, new_figure, save
+from superspike.lab.plotting import COLORS, new_figure, save
 
 HERE = Path(__file__).parent
 WIDTH = 6.9  # inches: two columns of a journal
@@ -150,7 +150,7 @@ def draw_curves(axes, runs: list[ss.Run], label: str, color: str, **style) -> No
 
 def traces(network: ss.Network, task: ss.Task, begin_ms: float, steps: int, read) -> dict[str, np.ndarray]:
     """What ``read(simulation)`` gives after each of ``steps`` steps from ``begin_ms`` on, plasticity on but no update."""
-    from superspike.simulation import Simulation
+    from superspike.engine.simulation import Simulation
 
     simulation = Simulation(network, task, "clock")
     simulation.learn(True)

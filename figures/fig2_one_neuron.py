@@ -7,7 +7,7 @@ import numpy as np
 from common import COLORS, WIDTH, at_least, command_line, draw_curves, new_figure, panel, run_script, smooth, traces
 
 import superspike as ss
-from superspike import config
+from superspike.lab import config
 
 V_REST = ss.LIF().v_rest
 

@@ -6,8 +6,8 @@ Presynaptic trace × surrogate of the membrane potential, low-passed into the el
 import numpy as np
 from common import COLORS, WIDTH, command_line, new_figure, run_script, traces
 
-from superspike import config
-from superspike.scheme import trace_filter
+from superspike.lab import config
+from superspike.model.scheme import trace_filter
 
 
 def draw(figure):

@@ -16,71 +16,74 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from . import tasks as tasks
-    from ._parameters import Param as Param
-    from ._parameters import ParameterError as ParameterError
-    from ._parameters import parameters as parameters
-    from .config import Training as Training
-    from .exchange import from_nir as from_nir
-    from .exchange import to_nir as to_nir
-    from .feedback import NoFeedback as NoFeedback
-    from .feedback import Random as Random
-    from .feedback import Symmetric as Symmetric
-    from .feedback import Uniform as Uniform
-    from .loss import VanRossum as VanRossum
-    from .loss import Windowed as Windowed
-    from .network import Network as Network
-    from .network import load_weights as load_weights
-    from .network import save_weights as save_weights
-    from .neuron import LIF as LIF
-    from .optimizer import SGD as SGD
-    from .optimizer import RMaxProp as RMaxProp
-    from .optimizer import RMSprop as RMSprop
-    from .parallel import sweep as sweep
-    from .plasticity import SuperSpike as SuperSpike
-    from .rule import Rule as Rule
-    from .run import Run as Run
-    from .scheme import Scheme as Scheme
-    from .spikes import Spikes as Spikes
-    from .spikes import answers as answers
-    from .spikes import match as match
-    from .spikes import read_ras as read_ras
-    from .spikes import van_rossum_distance as van_rossum_distance
-    from .spikes import van_rossum_matrix as van_rossum_matrix
-    from .spikes import write_ras as write_ras
-    from .surrogate import Exponential as Exponential
-    from .surrogate import FastSigmoid as FastSigmoid
-    from .surrogate import Gaussian as Gaussian
-    from .surrogate import Linear as Linear
-    from .surrogate import PiecewiseLinear as PiecewiseLinear
-    from .surrogate import Sigmoid as Sigmoid
+    from .interop.nir import from_nir as from_nir
+    from .interop.nir import to_nir as to_nir
+    from .interop.plasticity import SuperSpike as SuperSpike
+    from .interop.third_factor import Feedback as Feedback
+    from .interop.third_factor import VanRossumError as VanRossumError
+    from .lab.config import Training as Training
+    from .lab.run import Run as Run
+    from .lab.sweep import sweep as sweep
+    from .lab.training import Evaluation as Evaluation
+    from .lab.training import SilentNetworkWarning as SilentNetworkWarning
+    from .lab.training import evaluate as evaluate
+    from .lab.training import train as train
+    from .model.feedback import NoFeedback as NoFeedback
+    from .model.feedback import Random as Random
+    from .model.feedback import Symmetric as Symmetric
+    from .model.feedback import Uniform as Uniform
+    from .model.loss import VanRossum as VanRossum
+    from .model.loss import Windowed as Windowed
+    from .model.network import Network as Network
+    from .model.network import load_weights as load_weights
+    from .model.network import save_weights as save_weights
+    from .model.neuron import LIF as LIF
+    from .model.optimizer import SGD as SGD
+    from .model.optimizer import RMaxProp as RMaxProp
+    from .model.optimizer import RMSprop as RMSprop
+    from .model.parameters import Param as Param
+    from .model.parameters import ParameterError as ParameterError
+    from .model.parameters import parameters as parameters
+    from .model.rule import Rule as Rule
+    from .model.scheme import Scheme as Scheme
+    from .model.surrogate import Exponential as Exponential
+    from .model.surrogate import FastSigmoid as FastSigmoid
+    from .model.surrogate import Gaussian as Gaussian
+    from .model.surrogate import Linear as Linear
+    from .model.surrogate import PiecewiseLinear as PiecewiseLinear
+    from .model.surrogate import Sigmoid as Sigmoid
+    from .spikes.distance import van_rossum_distance as van_rossum_distance
+    from .spikes.distance import van_rossum_matrix as van_rossum_matrix
+    from .spikes.files import read_ras as read_ras
+    from .spikes.files import write_ras as write_ras
+    from .spikes.score import answers as answers
+    from .spikes.score import match as match
+    from .spikes.trains import Spikes as Spikes
     from .tasks import Task as Task
-    from .third_factor import Feedback as Feedback
-    from .third_factor import VanRossumError as VanRossumError
-    from .training import Evaluation as Evaluation
-    from .training import SilentNetworkWarning as SilentNetworkWarning
-    from .training import evaluate as evaluate
-    from .training import train as train
 
 # Imported when they are first used: the command line answers --help without waiting for Numba.
 _HOMES = {
-    "_parameters": ("Param", "ParameterError", "parameters"),
-    "config": ("Training",),
-    "exchange": ("from_nir", "to_nir"),
-    "feedback": ("NoFeedback", "Random", "Symmetric", "Uniform"),
-    "loss": ("VanRossum", "Windowed"),
-    "network": ("Network", "load_weights", "save_weights"),
-    "neuron": ("LIF",),
-    "optimizer": ("SGD", "RMSprop", "RMaxProp"),
-    "plasticity": ("SuperSpike",),
-    "rule": ("Rule",),
-    "run": ("Run",),
-    "scheme": ("Scheme",),
-    "spikes": ("Spikes", "answers", "match", "read_ras", "van_rossum_distance", "van_rossum_matrix", "write_ras"),
-    "surrogate": ("Exponential", "FastSigmoid", "Gaussian", "Linear", "PiecewiseLinear", "Sigmoid"),
-    "parallel": ("sweep",),
+    "model.parameters": ("Param", "ParameterError", "parameters"),
+    "lab.config": ("Training",),
+    "interop.nir": ("from_nir", "to_nir"),
+    "model.feedback": ("NoFeedback", "Random", "Symmetric", "Uniform"),
+    "model.loss": ("VanRossum", "Windowed"),
+    "model.network": ("Network", "load_weights", "save_weights"),
+    "model.neuron": ("LIF",),
+    "model.optimizer": ("SGD", "RMSprop", "RMaxProp"),
+    "interop.plasticity": ("SuperSpike",),
+    "model.rule": ("Rule",),
+    "lab.run": ("Run",),
+    "model.scheme": ("Scheme",),
+    "spikes.trains": ("Spikes",),
+    "spikes.files": ("read_ras", "write_ras"),
+    "spikes.score": ("answers", "match"),
+    "spikes.distance": ("van_rossum_distance", "van_rossum_matrix"),
+    "model.surrogate": ("Exponential", "FastSigmoid", "Gaussian", "Linear", "PiecewiseLinear", "Sigmoid"),
+    "lab.sweep": ("sweep",),
     "tasks": ("Task",),
-    "third_factor": ("Feedback", "VanRossumError"),
-    "training": ("Evaluation", "SilentNetworkWarning", "evaluate", "train"),
+    "interop.third_factor": ("Feedback", "VanRossumError"),
+    "lab.training": ("Evaluation", "SilentNetworkWarning", "evaluate", "train"),
 }
 _NAMES = {name: home for home, names in _HOMES.items() for name in names}
 

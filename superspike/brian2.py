@@ -16,9 +16,9 @@ from brian2.core.variables import ArrayVariable
 from brian2.groups.subgroup import Subgroup
 from numpy.typing import NDArray
 
-from ._parameters import Param, ParameterError
-from .plasticity import RULE, SCHEME, SuperSpike
-from .third_factor import Feedback, VanRossumError
+from .interop.plasticity import RULE, SCHEME, SuperSpike
+from .interop.third_factor import Feedback, VanRossumError
+from .model.parameters import Param, ParameterError
 
 Array = NDArray[Any]
 

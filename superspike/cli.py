@@ -16,13 +16,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from . import __version__, config
-from ._parameters import ParameterError, quantity
+from . import __version__
+from .lab import config
+from .model.parameters import ParameterError, quantity
+from .model.scheme import ENGINES
 
 if TYPE_CHECKING:
-    from .run import Run
-    from .simulation import Simulation
-    from .training import Progress
+    from .engine.simulation import Simulation
+    from .lab.run import Run
+    from .lab.training import Progress
 
 BENCH_COLUMNS = {
     "real_time_factor": "sim. s per wall s",
@@ -93,7 +95,7 @@ def main() -> None:
 
 
 def train_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add an option for everything in the table of :mod:`superspike.config`."""
+    """Add an option for everything in the table of :mod:`superspike.lab.config`."""
     for name, option in reversed(config.options().items()):
         unit, words = option.param.unit, option.words
         kind: Any = click.Choice(words) if words else str
@@ -119,8 +121,8 @@ def train(config_file: str | None, out: str | None, force: bool, as_json: bool, 
     The targets are a text, a picture (dark pixels spike), a .ras file, or regular or Poisson trains (--task). Options
     override those of CONFIG.toml. Times take a unit (20s, 500ms), and so do voltages (1mV).
     """
-    from .folder import reserve, reserve_next
-    from .training import train as run_training
+    from .lab.folder import reserve, reserve_next
+    from .lab.training import train as run_training
 
     chosen = {name: value for name, value in given.items() if value is not None}
     table = config.merge(config.read(config_file) if config_file else {}, chosen)
@@ -163,16 +165,16 @@ def train(config_file: str | None, out: str | None, force: bool, as_json: bool, 
 @main.command(short_help="Measure a trained network, plasticity off.")
 @click.argument("run_folder", metavar="RUN")
 @click.option("--duration", metavar="TIME", help="measured time, after a first period that is left out  [default: ten periods]")
-@click.option("--engine", type=click.Choice(config.ENGINES), default="event", show_default=True)
+@click.option("--engine", type=click.Choice(ENGINES), default="event", show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="print a machine-readable summary")
 def evaluate(run_folder: str, duration: str | None, engine: str, as_json: bool) -> None:
     """Run a trained network with its plasticity off: cost, rates, hits, misses and extra spikes within ±2 ms.
 
     With the loss of response windows: the share of windows that are answered rightly.
     """
-    from .run import Run
-    from .spikes import agreement
-    from .training import evaluate as run_evaluation
+    from .lab.run import Run
+    from .lab.training import evaluate as run_evaluation
+    from .spikes.score import agreement
 
     run = Run.load(run_folder)
     try:
@@ -195,8 +197,8 @@ def evaluate(run_folder: str, duration: str | None, engine: str, as_json: bool) 
 @click.option("--out", metavar="DIR", help="where to draw  [default: the run's folder]")
 def plot(run_folder: str, out: str | None) -> None:
     """Redraw a run's pictures, learning.png and raster.png."""
-    from . import plotting
-    from .run import PICTURES, Run
+    from .lab import plotting
+    from .lab.run import PICTURES, Run
 
     run = Run.load(run_folder)
     folder = Path(out or run_folder)
@@ -220,8 +222,8 @@ def plot(run_folder: str, out: str | None) -> None:
 @click.option("--json", "as_json", is_flag=True, help="print machine-readable results")
 def bench(suite: bool, repeats: int, seconds: float, peers: bool, as_json: bool) -> None:
     """Time both engines side by side, on 200-256-200 at the rates of SSBM oxford in single precision."""
-    from . import benchmark
-    from .peers import compare
+    from .bench import benchmark
+    from .bench.peers import compare
 
     results = (benchmark.suite if suite else benchmark.compare)(repeats, seconds, on_compile=compile_aloud)
     if peers:
@@ -267,7 +269,7 @@ def info() -> None:
     import platform
     from importlib.metadata import version
 
-    from ._jit import cache_folder, usable_cores
+    from .engine.jit import cache_folder, usable_cores
 
     click.echo(f"superspike {__version__}, Python {platform.python_version()} on {platform.system()} {platform.machine()}")
     for name in ("numpy", "numba", "scipy", "matplotlib", "click", "tqdm"):

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from superspike import Network, Task, tasks
-from superspike.spikes import Spikes, write_ras
+from superspike.spikes.files import write_ras
+from superspike.spikes.trains import Spikes
 
 mpl.use("agg")
 

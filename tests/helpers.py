@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from superspike.simulation import Simulation
+from superspike.engine.simulation import Simulation
 
 SHARED = Path(__file__).parents[2] / "shared" / "data" / "ssbm"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import superspike
-from superspike import config
+from superspike.lab import config
 
 ROOT = Path(__file__).parents[1]
 

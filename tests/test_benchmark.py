@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from superspike import benchmark, peers, simulation
-from superspike._jit import cores
-from superspike.benchmark import Case
+from superspike.bench import benchmark, peers
+from superspike.bench.benchmark import Case
 from superspike.cli import main
+from superspike.engine import simulation
+from superspike.engine.jit import cores
 
 SMALL = Case((20, 10, 5), 10.0, 10.0)
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"

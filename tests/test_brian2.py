@@ -16,7 +16,7 @@ import pytest
 from helpers import relative, spikes_of
 
 import superspike as ss
-from superspike.simulation import Simulation
+from superspike.engine.simulation import Simulation
 
 if importlib.util.find_spec("brian2") is None:
     pytest.skip("Brian2 is not installed: pip install -e '.[brian2]'", allow_module_level=True)

@@ -177,7 +177,7 @@ def test_errors_after_the_run_is_written_say_where_it_is(tmp_path: Path) -> None
 
 def test_ctrl_c_while_a_run_is_saved_leaves_it_whole(tmp_path: Path) -> None:
     code = (
-        "import os, signal, superspike.run as run, superspike.plotting as plotting\n"
+        "import os, signal, superspike.lab.run as run, superspike.lab.plotting as plotting\n"
         "def stop(function):\n"
         "    def stopped(*arguments):\n"
         "        os.kill(os.getpid(), signal.SIGINT)\n"
@@ -195,7 +195,7 @@ def test_ctrl_c_while_a_run_is_saved_leaves_it_whole(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_another_run_will_fill_is_refused(tmp_path: Path) -> None:
-    from superspike.folder import reserve
+    from superspike.lab.folder import reserve
 
     with reserve(tmp_path / "a"):
         found = superspike("train", *SHORT, "--out", "a", "--force", cwd=tmp_path, code=2)
@@ -227,7 +227,7 @@ def test_bench_and_info_report(tmp_path: Path) -> None:
 
 
 def test_help_lists_every_option_with_its_default(tmp_path: Path) -> None:
-    from superspike import config
+    from superspike.lab import config
 
     text = superspike("train", "--help", cwd=tmp_path).stdout
     for name in config.options():

@@ -13,13 +13,14 @@ from helpers import relative, spikes_of
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from superspike import LIF, SGD, FastSigmoid, Network, Rule, Scheme, Spikes, Task, _jit, tasks, update
-from superspike import simulation as simulation_module
-from superspike.event import TAGS
-from superspike.feedback import FEEDBACKS
-from superspike.simulation import Simulation, threads_for
-from superspike.state import layout
-from superspike.surrogate import SURROGATES
+from superspike import LIF, SGD, FastSigmoid, Network, Rule, Scheme, Spikes, Task, tasks
+from superspike.engine import jit, update
+from superspike.engine import simulation as simulation_module
+from superspike.engine.simulation import Simulation, threads_for
+from superspike.engine.state import layout
+from superspike.engine.traces import TAGS
+from superspike.model.feedback import FEEDBACKS
+from superspike.model.surrogate import SURROGATES
 
 NEAR = 1e-9  # mV: a membrane this close to threshold may fall to either side of it by rounding
 
@@ -133,7 +134,7 @@ def test_an_update_in_single_precision_computes_in_single_precision(monkeypatch:
     simulation.learn(True)
     simulation.update()
     signature = tuple(map(numba.typeof, calls[0]))
-    compiled = _jit.compiled(update.update.py_func)
+    compiled = jit.compiled(update.update.py_func)
     compiled.compile(signature)
     code = compiled.inspect_llvm(signature)
     assert re.search(r"= fdiv .*float", code)
@@ -238,7 +239,7 @@ def test_synapses_wake_up_after_a_long_silence() -> None:
 
 
 def test_long_silence_leaves_no_denormal_numbers() -> None:
-    task = Task(tasks.Spikes([1.0], [0], 3), tasks.Spikes([2.0], [0], 2), period_ms=5000.0)
+    task = Task(Spikes([1.0], [0], 3), Spikes([2.0], [0], 2), period_ms=5000.0)
     for engine, steps in itertools.product(("clock", "event"), (49_000, 9)):
         simulation = Simulation(Network([3, 4, 2], w0=100.0), task, engine)
         simulation.learn(True)

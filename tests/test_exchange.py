@@ -16,26 +16,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from superspike import (
-    LIF,
-    Network,
-    ParameterError,
-    RMaxProp,
-    Rule,
-    Scheme,
-    Spikes,
-    Task,
-    from_nir,
-    read_ras,
-    to_nir,
-    write_ras,
-)
-from superspike.feedback import FEEDBACKS
-from superspike.optimizer import OPTIMIZERS
-from superspike.scheme import to_steps
-from superspike.simulation import Simulation
-from superspike.state import padded
-from superspike.surrogate import SURROGATES
+from superspike import LIF, Network, ParameterError, RMaxProp, Rule, Scheme, Spikes, Task, from_nir, read_ras, to_nir, write_ras
+from superspike.engine.simulation import Simulation
+from superspike.engine.state import padded
+from superspike.model.feedback import FEEDBACKS
+from superspike.model.optimizer import OPTIMIZERS
+from superspike.model.scheme import to_steps
+from superspike.model.surrogate import SURROGATES
 
 needs_neo = pytest.mark.skipif(find_spec("neo") is None, reason="needs the extra neo")
 needs_nir = pytest.mark.skipif(find_spec("nir") is None, reason="needs the extra nir")
@@ -136,7 +123,7 @@ def test_neo_trains_in_single_precision_keep_their_steps() -> None:
 
 @pytest.mark.parametrize("package", ["neo", "nir"])
 def test_a_missing_package_is_named_with_its_extra(package: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    from superspike._parameters import extra
+    from superspike.model.parameters import extra
 
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(ModuleNotFoundError, match=rf"{package}: is not installed; pip install 'superspike\[{package}\]'"):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import superspike as ss
-from superspike.feedback import FEEDBACKS
+from superspike.model.feedback import FEEDBACKS
 
 
 class Given(NamedTuple):

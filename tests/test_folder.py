@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from superspike import ParameterError
-from superspike.folder import CONFIG, OWN, reserve, reserve_next, whole
+from superspike.lab.folder import CONFIG, OWN, reserve, reserve_next, whole
 
 
 def test_a_reserved_folder_is_refused_to_others_until_its_owner_ends(tmp_path: Path) -> None:
@@ -24,7 +24,7 @@ def test_a_reserved_folder_is_refused_to_others_until_its_owner_ends(tmp_path: P
 
 def test_what_a_killed_process_leaves_keeps_nobody_out(tmp_path: Path) -> None:
     code = (
-        "import sys, time\nfrom superspike.folder import reserve\n"
+        "import sys, time\nfrom superspike.lab.folder import reserve\n"
         "with reserve(sys.argv[1]):\n    print('reserved', flush=True)\n    time.sleep(60)"
     )
     owner = subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "run-1")], stdout=subprocess.PIPE, text=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from superspike import LIF, FastSigmoid, Network, Rule, Scheme, tasks
-from superspike.config import ENGINES
-from superspike.simulation import Simulation
+from superspike import LIF, FastSigmoid, Network, Rule, Scheme, Spikes, tasks
+from superspike.engine.simulation import Simulation
+from superspike.lab.config import ENGINES
 
 STEPS, DELAY, N_IN, N_OUT = 3000, 8, 12, 3
 TASK = tasks.poisson(n_inputs=N_IN, input_rate=20.0, outputs=N_OUT, target_rate=15.0, period_ms=300.0, seed=4)
@@ -21,7 +21,7 @@ def network(integration: str) -> Network:
     )  # fmt: skip
 
 
-def counts(spikes: tasks.Spikes) -> np.ndarray:
+def counts(spikes: Spikes) -> np.ndarray:
     found = np.zeros((STEPS, spikes.n))
     np.add.at(found, (np.floor(spikes.times_ms / 0.1 + 1e-6).astype(int), spikes.ids), 1)
     return found

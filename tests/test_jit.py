@@ -6,6 +6,7 @@ import errno
 import os
 import pwd
 import random
+import shutil
 import stat
 import subprocess
 import sys
@@ -17,9 +18,7 @@ from typing import Any
 
 import pytest
 
-from superspike import _jit
-
-ROOT = Path(__file__).parents[1]
+from superspike.engine import jit
 
 
 def plus_one(x: float) -> float:
@@ -28,7 +27,7 @@ def plus_one(x: float) -> float:
 
 def compiled_and_kept() -> tuple[bool, bool]:
     """Call a new kernel; return whether it was compiled, and whether the cache holds it now."""
-    kernels = [_jit.kernel(plus_one) for _ in range(2)]
+    kernels = [jit.kernel(plus_one) for _ in range(2)]
     for k in kernels:
         assert k(2.0) == 3.0
     compiled, again = (bool(k.stats.cache_misses) for k in kernels)
@@ -43,14 +42,14 @@ def folders(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
-    _jit.cache_folder.cache_clear()
+    jit.cache_folder.cache_clear()
     yield tmp_path
-    _jit.cache_folder.cache_clear()
+    jit.cache_folder.cache_clear()
 
 
 def temporary(folders: Path) -> Path:
     """The temporary folder that the user's processes share."""
-    return folders / "tmp" / f"superspike-{os.getuid()}-{_jit.source_key()}"
+    return folders / "tmp" / f"superspike-{os.getuid()}-{jit.source_key()}"
 
 
 def no_home(folders: Path) -> None:
@@ -60,19 +59,20 @@ def no_home(folders: Path) -> None:
 
 
 def test_the_cache_is_keyed_by_the_sources(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for source in (ROOT / "superspike").glob("*.py"):
-        (tmp_path / source.name).write_bytes(source.read_bytes())
-    keys = []
-    for edit in ("", "# an edit of a function that a kernel calls\n"):
-        (tmp_path / "neuron.py").write_text((ROOT / "superspike" / "neuron.py").read_text() + edit)
-        monkeypatch.setattr(_jit, "__file__", str(tmp_path / "_jit.py"))
-        keys.append(_jit.source_key())
-    assert keys[0] != keys[1]
+    package = Path(jit.__file__).parents[1]
+    shutil.copytree(package, tmp_path / "copy", ignore=shutil.ignore_patterns("__pycache__"))
+    own, others = jit.source_key(), jit.source_key(besides=("model/neuron",))
+    monkeypatch.setattr(jit, "__file__", str(tmp_path / "copy" / "engine" / "jit.py"))
+    assert jit.source_key() == own
+    with (tmp_path / "copy" / "model" / "neuron.py").open("a") as neuron:
+        neuron.write("# an edit of a function that a kernel of another room calls\n")
+    assert jit.source_key() != own
+    assert jit.source_key(besides=("model/neuron",)) == others != own
 
 
 def test_a_read_only_home_gets_a_temporary_cache(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no folder can be made below a file")
-    code = "from superspike._jit import cache_folder; print(cache_folder())"
+    code = "from superspike.engine.jit import cache_folder; print(cache_folder())"
     environment = os.environ | {"XDG_CACHE_HOME": str(tmp_path / "file"), "TMPDIR": str(tmp_path)}
     found = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert found.stdout.startswith(str(tmp_path / "superspike-"))
@@ -80,9 +80,9 @@ def test_a_read_only_home_gets_a_temporary_cache(tmp_path: Path) -> None:
 
 def test_a_surrogate_from_outside_is_never_run_from_the_cache_nor_in_its_way(tmp_path: Path) -> None:
     (tmp_path / "probe.py").write_text(
-        "import superspike.clock\n"
-        "from superspike._jit import kernel\n"
-        "from superspike.surrogate import FastSigmoid, derivative\n"
+        "import superspike.engine.clock\n"
+        "from superspike.engine.jit import kernel\n"
+        "from superspike.model.surrogate import FastSigmoid, derivative\n"
         "@kernel\n"
         "def f(surrogate, x):\n"
         "    return derivative(surrogate, x)\n"
@@ -106,8 +106,8 @@ def test_a_surrogate_from_outside_is_never_run_from_the_cache_nor_in_its_way(tmp
 
 
 def test_the_cache_is_a_folder_that_only_its_owner_can_enter(folders: Path) -> None:
-    folder = _jit.cache_folder()
-    assert folder == folders / "home" / ".cache" / "superspike" / _jit.source_key()
+    folder = jit.cache_folder()
+    assert folder == folders / "home" / ".cache" / "superspike" / jit.source_key()
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 
 
@@ -124,12 +124,12 @@ def a_link(folder: Path) -> None:
 
 @pytest.mark.parametrize("made", [writable_by_others, a_link])
 def test_a_folder_that_others_may_have_written_to_is_never_used(folders: Path, made: Callable[[Path], None]) -> None:
-    made(folders / "home" / ".cache" / "superspike" / _jit.source_key())
-    assert _jit.cache_folder() == temporary(folders)
-    _jit.cache_folder.cache_clear()
+    made(folders / "home" / ".cache" / "superspike" / jit.source_key())
+    assert jit.cache_folder() == temporary(folders)
+    jit.cache_folder.cache_clear()
     (folders / "tmp" / temporary(folders).name).rmdir()
     made(temporary(folders))
-    own = _jit.cache_folder()
+    own = jit.cache_folder()
     assert own.parent == folders / "tmp"
     assert own.name not in (temporary(folders).name, "elsewhere")
     assert stat.S_IMODE(own.lstat().st_mode) == 0o700
@@ -141,16 +141,16 @@ def test_a_folder_that_somebody_else_owns_is_never_used_nor_a_file(folders: Path
     owner = os.getuid()
     monkeypatch.setattr(os, "getuid", lambda: owner + 1)
     assert compiled_and_kept() == (True, False)  # of the files: the folder was found before
-    _jit.cache_folder.cache_clear()
+    jit.cache_folder.cache_clear()
     temporary(folders).mkdir(mode=0o700)
-    assert _jit.cache_folder().parent == folders / "tmp"
-    assert _jit.cache_folder() != temporary(folders)
+    assert jit.cache_folder().parent == folders / "tmp"
+    assert jit.cache_folder() != temporary(folders)
 
 
 def test_a_process_that_has_a_cache_alone_removes_it_at_its_end(folders: Path) -> None:
     writable_by_others(temporary(folders))
     no_home(folders)
-    code = "from superspike._jit import cache_folder; print(cache_folder())"
+    code = "from superspike.engine.jit import cache_folder; print(cache_folder())"
     environment = os.environ | {"TMPDIR": str(folders / "tmp")}
     found = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert found.stdout.startswith(str(folders / "tmp" / "superspike-"))
@@ -159,7 +159,7 @@ def test_a_process_that_has_a_cache_alone_removes_it_at_its_end(folders: Path) -
 
 def test_a_damaged_file_is_compiled_again(folders: Path) -> None:
     assert compiled_and_kept() == (True, True)
-    [path] = _jit.cache_folder().glob("*.nbc")
+    [path] = jit.cache_folder().glob("*.nbc")
     whole, rng = path.read_bytes(), random.Random(1)
     flips = [(k, whole[k] ^ 1 << rng.randrange(8)) for k in (0, 31, 32, *(rng.randrange(len(whole)) for _ in range(5)))]
     damaged = [whole[:k] + bytes([byte]) + whole[k + 1 :] for k, byte in flips]
@@ -167,7 +167,7 @@ def test_a_damaged_file_is_compiled_again(folders: Path) -> None:
     for content in damaged:
         path.write_bytes(content)
         assert compiled_and_kept() == (True, True)
-        assert [file.name for file in sorted(_jit.cache_folder().iterdir())] == sorted({path.name})
+        assert [file.name for file in sorted(jit.cache_folder().iterdir())] == sorted({path.name})
 
 
 def difference(pair: Any) -> float:
@@ -178,8 +178,8 @@ def test_argument_types_of_the_same_name_have_kernels_of_their_own(folders: Path
     for fields in (["x", "y"], ["y", "x"]):
         made = namedtuple("Pair", fields)  # type: ignore[misc]
         made.__module__ = "superspike.pairs"  # else it is foreign, and not kept at all
-        assert _jit.kernel(difference)(made(x=3.0, y=1.0)) == 2.0
-    assert list(_jit.cache_folder().glob("*.nbc"))
+        assert jit.kernel(difference)(made(x=3.0, y=1.0)) == 2.0
+    assert list(jit.cache_folder().glob("*.nbc"))
 
 
 def test_a_full_disk_is_no_error(folders: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -188,13 +188,13 @@ def test_a_full_disk_is_no_error(folders: Path, monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr(Path, "replace", full)
     assert compiled_and_kept() == (True, False)
-    assert not list(_jit.cache_folder().iterdir())
+    assert not list(jit.cache_folder().iterdir())
 
 
 def test_nowhere_to_write_is_no_error(folders: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     no_home(folders)
     monkeypatch.setattr(tempfile, "tempdir", str(folders / "home"))
-    with _jit.compile_lock():
+    with jit.compile_lock():
         assert compiled_and_kept() == (True, False)
 
 
@@ -204,13 +204,13 @@ def test_a_user_without_a_home_gets_a_temporary_cache(folders: Path, monkeypatch
 
     monkeypatch.delenv("HOME")
     monkeypatch.setattr(pwd, "getpwuid", no_entry)
-    assert _jit.cache_folder() == temporary(folders)
+    assert jit.cache_folder() == temporary(folders)
     assert compiled_and_kept() == (True, True)
 
 
 def test_a_cache_home_that_is_not_absolute_is_ignored(folders: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", "cache")
-    assert _jit.cache_folder().is_relative_to(folders / "home" / ".cache")
+    assert jit.cache_folder().is_relative_to(folders / "home" / ".cache")
 
 
 @pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
@@ -221,5 +221,5 @@ def test_a_file_system_without_locks_does_without(folders: Path, monkeypatch: py
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(fcntl, "flock", refuse)
-    with _jit.compile_lock():
+    with jit.compile_lock():
         assert compiled_and_kept() == (True, True)

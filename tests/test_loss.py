@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import superspike as ss
-from superspike.loss import LOSSES, Windowed, impulses
-from superspike.simulation import Simulation
+from superspike.engine.simulation import Simulation
+from superspike.model.loss import LOSSES, Windowed, impulses
 
 
 def written(

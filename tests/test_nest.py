@@ -10,7 +10,7 @@ import pytest
 from helpers import spikes_of
 
 import superspike as ss
-from superspike.simulation import Simulation
+from superspike.engine.simulation import Simulation
 
 if importlib.util.find_spec("nest") is None:
     pytest.skip("NEST is not installed: pip install nest-simulator", allow_module_level=True)

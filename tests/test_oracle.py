@@ -10,8 +10,8 @@ import pytest
 from helpers import relative
 
 from superspike import Network, Scheme, Spikes, Task
-from superspike.config import ENGINES
-from superspike.simulation import Simulation
+from superspike.engine.simulation import Simulation
+from superspike.model.scheme import ENGINES
 
 STEPS, BLOCK = 40_000, 5_000
 RECORDS = {"single": ["out"], "symmetric": ["hid", "out"]}

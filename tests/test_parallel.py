@@ -17,8 +17,8 @@ import numpy as np
 import pytest
 
 import superspike as ss
-from superspike import parallel
-from superspike._jit import cores, use_one_core
+from superspike.engine.jit import cores, use_one_core
+from superspike.lab import sweep
 
 TABLES = [
     {"task": "poisson", "inputs": 20, "outputs": 2, "hidden": [3], "w0": "100mV", "duration": "2s", "seed": seed}
@@ -40,7 +40,7 @@ def test_two_processes_that_find_no_kernels_compile_them_once_and_agree(tmp_path
         "import superspike as ss\n"
         "task = ss.tasks.poisson(n_inputs=20, outputs=2, target_rate=10.0, period_ms=200.0)\n"
         "run = ss.train(ss.Network([20, 3, 2], w0=100.0), task, duration_ms=1000)\n"
-        "from superspike.event import advance\n"
+        "from superspike.engine.event import advance\n"
         "print(sum(advance.stats.cache_misses.values()), run.weights[0].tobytes().hex())"
     )
     environment = os.environ | {"XDG_CACHE_HOME": str(tmp_path)}
@@ -65,7 +65,7 @@ def test_workers_leave_the_other_cores_to_each_other(monkeypatch: pytest.MonkeyP
 def test_workers_are_as_many_as_the_cores_that_the_process_may_use(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {1, 4, 5}, raising=False)
     asked = []
-    monkeypatch.setattr(parallel, "train_together", lambda missing, processes, _: asked.append((len(missing), processes)))
+    monkeypatch.setattr(sweep, "train_together", lambda missing, processes, _: asked.append((len(missing), processes)))
     monkeypatch.setattr(ss.Run, "load", lambda where: where)
     found = ss.sweep([*(TABLES[0] | {"seed": seed} for seed in range(5)), TABLES[0] | {"seed": "0"}], "nowhere")
     assert asked == [(5, 3)]  # and equal tables are one run
@@ -75,7 +75,7 @@ def test_workers_are_as_many_as_the_cores_that_the_process_may_use(monkeypatch: 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system has no affinities")
 def test_threads_are_as_many_as_the_cores_that_the_process_may_use() -> None:
     core = min(os.sched_getaffinity(0))
-    code = f"import os; os.sched_setaffinity(0, {{{core}}}); from superspike._jit import cores; print(cores())"
+    code = f"import os; os.sched_setaffinity(0, {{{core}}}); from superspike.engine.jit import cores; print(cores())"
     environment = {name: value for name, value in os.environ.items() if name != "NUMBA_NUM_THREADS"}
     found = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert found.stdout == "1\n"
@@ -174,10 +174,10 @@ def test_a_worker_that_is_killed_ends_the_sweep_which_names_its_run(long_sweep: 
 
 def test_a_runs_name_follows_the_sources_that_numbers_come_from(tmp_path: Path) -> None:
     code = (
-        "import sys; import superspike as ss; from superspike.parallel import NO_NUMBERS, train_into\n"
+        "import sys; import superspike as ss; from superspike.lab.sweep import NO_NUMBERS, train_into\n"
         f"from pathlib import Path; train_into({TABLES[0]!r}, Path(sys.argv[1]))\n"
-        "print([name for name in NO_NUMBERS if 'superspike.' + name in sys.modules])\n"
-        "from superspike._jit import source_key; print(source_key() != source_key(NO_NUMBERS))"
+        "print([name for name in sys.modules for no in NO_NUMBERS if name.startswith('superspike.' + no.replace('/', '.'))])\n"
+        "from superspike.engine.jit import source_key; print(source_key() != source_key(NO_NUMBERS))"
     )
     found = subprocess.run([sys.executable, "-c", code, tmp_path / "run"], capture_output=True, text=True, check=True)
-    assert found.stdout.splitlines() == ["['plotting']", "True"]  # which a run imports for its pictures
+    assert found.stdout.splitlines() == ["['superspike.lab.plotting']", "True"]  # which a run imports for its pictures

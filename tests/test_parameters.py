@@ -28,19 +28,19 @@ from superspike import (
     Task,
     Training,
     VanRossumError,
-    config,
     evaluate,
     parameters,
     save_weights,
     tasks,
     train,
 )
-from superspike._parameters import Registry, cast, field_type, fields, quantity
-from superspike.feedback import FEEDBACKS
-from superspike.loss import LOSSES, VanRossum
-from superspike.network import load_weights
-from superspike.optimizer import OPTIMIZERS, step
-from superspike.surrogate import SURROGATES, derivative
+from superspike.lab import config
+from superspike.model.feedback import FEEDBACKS
+from superspike.model.loss import LOSSES, VanRossum
+from superspike.model.network import load_weights
+from superspike.model.optimizer import OPTIMIZERS, step
+from superspike.model.parameters import Registry, cast, field_type, fields, quantity
+from superspike.model.surrogate import SURROGATES, derivative
 from superspike.tasks import INPUTS, TARGETS
 
 REGISTRIES = [SURROGATES, OPTIMIZERS, LOSSES, FEEDBACKS, INPUTS, TARGETS]

@@ -16,9 +16,9 @@ import pytest
 from helpers import relative, spikes_of
 
 from superspike import SGD, FastSigmoid, Feedback, Network, ParameterError, Rule, Scheme, SuperSpike, Task, VanRossumError, tasks
-from superspike.feedback import FEEDBACKS, Random
-from superspike.scheme import error_filter
-from superspike.simulation import Simulation
+from superspike.engine.simulation import Simulation
+from superspike.model.feedback import FEEDBACKS, Random
+from superspike.model.scheme import error_filter
 
 STEPS = 1203  # six blocks of 20 ms and two steps of the next, at 0.1 ms
 
@@ -169,7 +169,7 @@ def test_a_closed_loop_of_the_three_objects_learns_as_our_engine_does() -> None:
 
 
 class PlainRule:
-    """The rule as its docstring says it (:mod:`superspike.scheme`, step 5), written once more, densely, in NumPy."""
+    """The rule as its docstring says it (:mod:`superspike.model.scheme`, step 5), written once more, densely, in NumPy."""
 
     def __init__(self, n_pre: int, n_post: int, dt: float = 0.1, delay: int = 8, rise: float = 5.0, decay: float = 10.0) -> None:
         self.a, self.k, self.delay = np.exp(-dt / rise), dt / decay, delay

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import superspike as ss
-from superspike import plotting
+from superspike.lab import plotting
 
 
 @pytest.fixture(scope="module")

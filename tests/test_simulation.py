@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import superspike as ss
-from superspike import simulation as simulation_module
-from superspike.simulation import Simulation
+from superspike.engine import simulation as simulation_module
+from superspike.engine.simulation import Simulation
 
 
 @pytest.mark.parametrize("feedback", ["symmetric", "random"])

@@ -17,7 +17,7 @@ from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import maximum_bipartite_matching
 
 from superspike import ParameterError, Spikes, match, read_ras, van_rossum_distance, van_rossum_matrix, write_ras
-from superspike.scheme import to_steps, whole_steps
+from superspike.model.scheme import to_steps, whole_steps
 
 
 def test_ras_copes_with_comments_order_blank_lines_and_crlf(tmp_path: Path) -> None:

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from matplotlib import get_data_path
 from PIL import Image
 
-from superspike import Network, ParameterError, Spikes, Task, config, tasks
-from superspike.simulation import Simulation
-from superspike.tasks import INPUTS, TARGETS
+from superspike import Network, ParameterError, Spikes, Task, tasks
+from superspike.engine.simulation import Simulation
+from superspike.lab import config
+from superspike.tasks import INPUTS, TARGETS, pictures
 
 
 @pytest.mark.parametrize("start", [0, 1, 37, 499, 500, 12_345])
@@ -149,7 +150,7 @@ def test_pictures_that_cannot_be_used_are_refused(tmp_path: Path, monkeypatch: p
     ):
         with pytest.raises(ParameterError, match=message):
             tasks.picture(str(tmp_path / name))
-    monkeypatch.setattr(tasks, "MAX_PIXELS", 50)
+    monkeypatch.setattr(pictures, "MAX_PIXELS", 50)
     with pytest.raises(ParameterError, match=r"at most 50 pixels, has 10 × 10; make it smaller"):
         tasks.picture(str(tmp_path / "white.png"))
 

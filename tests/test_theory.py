@@ -11,11 +11,11 @@ import pytest
 from numpy.typing import NDArray
 
 from superspike import LIF, Network, Rule, Scheme, Spikes, Task, tasks
-from superspike.filters import double_exponential
-from superspike.scheme import cost_per_squared_error
-from superspike.simulation import Simulation
-from superspike.state import LANES
-from superspike.surrogate import SURROGATES
+from superspike.engine.simulation import Simulation
+from superspike.engine.state import LANES
+from superspike.model.filters import double_exponential
+from superspike.model.scheme import cost_per_squared_error
+from superspike.model.surrogate import SURROGATES
 
 Array = NDArray[np.float64]
 

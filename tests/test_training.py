@@ -12,13 +12,13 @@ import pytest
 from helpers import SHARED, at_least
 
 import superspike as ss
-from superspike.config import ENGINES
-from superspike.feedback import FEEDBACKS
-from superspike.optimizer import OPTIMIZERS
-from superspike.run import Run
-from superspike.simulation import Simulation
-from superspike.spikes import to_steps
-from superspike.training import Progress
+from superspike.engine.simulation import Simulation
+from superspike.lab.config import ENGINES
+from superspike.lab.run import Run
+from superspike.lab.training import Progress
+from superspike.model.feedback import FEEDBACKS
+from superspike.model.optimizer import OPTIMIZERS
+from superspike.spikes.trains import to_steps
 
 FILES = {"config.toml", "metrics.csv", "weights.npz", "spikes.npz", "summary.json", "learning.png", "raster.png"}
 
@@ -216,7 +216,7 @@ def test_a_run_without_a_target_spike_survives_its_folder(tmp_path: Path) -> Non
 def test_config_reproduces_the_run_bit_for_bit(
     made_by_hand: bool, given_weights: bool, small_task: ss.Task, tmp_path: Path
 ) -> None:
-    from superspike import config
+    from superspike.lab import config
 
     rng = np.random.default_rng(8)
     task = ss.Task(small_task.inputs, small_task.targets, 200.0) if made_by_hand else small_task
@@ -358,7 +358,7 @@ def test_a_picture_that_cannot_be_drawn_is_a_warning_and_the_numbers_are_saved(
     def fail(*_: object) -> None:
         raise RuntimeError("no LaTeX")
 
-    monkeypatch.setattr("superspike.plotting.save", fail)
+    monkeypatch.setattr("superspike.lab.plotting.save", fail)
     with pytest.warns(UserWarning, match=r"could not be drawn \(no LaTeX\).*superspike plot") as caught:
         run.save(tmp_path / "run")
     assert len(caught) == 2
@@ -387,7 +387,7 @@ def test_nothing_half_written_is_left_behind(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("superspike.run.save_spikes", full)
+    monkeypatch.setattr("superspike.lab.run.save_spikes", full)
     for folder in ("new", "run"):
         with pytest.raises(OSError, match="No space left"):
             run.save(tmp_path / folder, force=True)

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from superspike._jit import compiled, kernel
-from superspike._vectors import BYTES, item, lanes, load, store
+from superspike.engine.jit import compiled, kernel
+from superspike.engine.vectors import BYTES, item, lanes, load, store
 
 Array = np.ndarray[Any, Any]
 

@@ -1,0 +1,96 @@
+"""The clock engine: the plain reading of the scheme. Every synapse is advanced in every step. It is the reference."""
+
+from __future__ import annotations
+
+from ..model import error, neuron, rule, surrogate
+from . import state as shared
+from .jit import choose_by_type, compiled, inlined, kernel
+from .state import Array, Constants, Layout, Log, State, ask
+
+choose_by_type(surrogate.derivative)
+lif_step, add_rows, find_spikes = inlined(neuron.lif_step), inlined(neuron.add_rows), compiled(neuron.find_spikes)
+error_step, add_squares = inlined(error.error_step), inlined(error.add_squares)
+output_impulses = inlined(error.output_impulses)
+pre_step, synapse_step, flush = inlined(rule.pre_step), inlined(rule.synapse_step), inlined(rule.flush)
+own_rate_step, own_rate_spikes = inlined(rule.own_rate_step), inlined(rule.own_rate_spikes)
+learns = compiled(shared.learns)
+
+FLUSH = 1000  # steps between two flushes of denormals
+
+
+@kernel
+def advance(where: Layout, c: Constants, state: State, log: Log, feedback: Array, plastic: Array, t: int, steps: int) -> None:
+    """Simulate ``steps`` steps from step ``t``.
+
+    ``feedback`` holds the hidden layers' matrices, flat; ``plastic`` says which projections learn. The log's history
+    and the rows of inputs and targets are filled in; the rows of the other layers are filled here.
+    """
+    start, ptr, ids = where.start, log.ptr, log.ids
+    out = len(start) - 2
+    minus = len(ptr) - 2  # the rows of the error impulses
+    plus = minus + 1
+    history = ptr.shape[1] - 1 - steps
+    decay_a = c.het_decay**c.exponent
+    one = type(c.impulse)(1)
+    for u in range(history, history + steps):
+        now = (t + u - history) % len(state.f)
+        late = (t + u - history + c.delay) % len(state.f)
+        arrived = u - c.delay
+        for k in range(out):  # 1. neurons
+            a, b = start[k + 1], start[k + 2]
+            v, current, refractory, f = state.v[a:b], state.current[a:b], state.refractory[a:b], state.f[late, a:b]
+            fired = lif_step(v, current, refractory, f, c.n_ref, c.lif, c.surrogate)
+            ptr[k + 1, u + 1] = ptr[k + 1, u]
+            if fired:
+                find_spikes(refractory, c.n_ref, 1, ptr[k + 1], u, ids)
+        if len(ptr) > len(start):
+            ask(c, state, log, t + u - history, u)
+        for k in range(len(where.pre)):  # 2. delivery
+            pre, a, b = where.pre[k], start[where.post[k]], start[where.post[k] + 1]
+            add_rows(state.current[a:b], state.w, where.w_start[k], ids, ptr[pre, arrived], ptr[pre, arrived + 1], one)
+        for layer in range(1, out + 1):  # 3. errors, 4. error impulses
+            if layer < out and not learns(where, plastic, layer):
+                continue
+            a, b = start[layer], start[layer + 1]
+            e1 = state.e1[a:b]
+            error_step(e1, state.e2[a:b], c.error)
+            if layer == out:
+                add_squares(state.e2[a:b], state.squares)
+                output_impulses(e1, ids, ptr[minus, arrived], ptr[minus, arrived + 1], -c.impulse)
+                output_impulses(e1, ids, ptr[plus, arrived], ptr[plus, arrived + 1], c.impulse)
+            else:
+                first = where.b_start[layer]
+                add_rows(e1, feedback, first, ids, ptr[minus, arrived - 1], ptr[minus, arrived], -c.impulse)
+                add_rows(e1, feedback, first, ids, ptr[plus, arrived - 1], ptr[plus, arrived], c.impulse)
+                if c.rho > 0:
+                    zeta, zeta_a = state.zeta[a:b], state.zeta_a[a:b]
+                    own_rate_spikes(zeta, zeta_a, ids, ptr[layer, u], ptr[layer, u + 1], c.exponent)
+                    own_rate_step(zeta, zeta_a, state.zeta_sum[a:b], c.het_decay, decay_a)
+        for pre in range(out):  # 5. synapses
+            for s in range(ptr[pre, arrived - c.delay], ptr[pre, arrived - c.delay + 1]):
+                state.p1[start[pre] + ids[s]] += 1
+        for k in range(len(where.pre)):
+            if plastic[k]:
+                pre, a, b = start[where.pre[k]], start[where.post[k]], start[where.post[k] + 1]
+                for row in range(where.row_start[k + 1] - where.row_start[k]):
+                    i = where.w_start[k] + row * (b - a)
+                    j = i + b - a
+                    synapse_step(
+                        state.p2[pre + row], state.f[now, a:b], state.e2[a:b],
+                        state.h1[i:j], state.h2[i:j], state.m[i:j], c.trace,
+                    )  # fmt: skip
+        pre_step(state.p1, state.p2, c.pre)
+        if (t + u) % FLUSH == 1:
+            for x in (
+                state.v,
+                state.current,
+                state.e1,
+                state.e2,
+                state.zeta,
+                state.zeta_a,
+                state.p1,
+                state.p2,
+                state.h1,
+                state.h2,
+            ):
+                flush(x)

@@ -1,0 +1,450 @@
+"""The event engine: same numbers, a synapse touched only when needed. The mathematics is in :mod:`superspike.engine.traces`.
+
+A layer is taken through a window of steps at a time: first the neurons of every layer, then the errors, and the sums of
+each learning layer, into whose synapses the presynaptic spikes enter on the way.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..model import neuron, rule, surrogate
+from . import state as shared
+from .jit import choose_by_type, compiled, inlined, kernel
+from .state import LANES, WINDOW, Array, Constants, Layout, Log, State, ask, padded, staggered, zeros
+from .traces import (
+    IMPULSE,
+    SQUARE,
+    TAGS,
+    Propagators,
+    apply_map,
+    begin_map,
+    chain_free,
+    chain_map,
+    enter_spike,
+    load_eight,
+    new_frame,
+    next_sums,
+    store_eight,
+)
+from .vectors import WIDE, add, item, lanes, load, put, store
+
+choose_by_type(surrogate.derivative)
+lif_step, add_rows, find_spikes = inlined(neuron.lif_step), inlined(neuron.add_rows), compiled(neuron.find_spikes)
+flush, learns = inlined(rule.flush), compiled(shared.learns)
+own_rate_step, own_rate_spikes = inlined(rule.own_rate_step), inlined(rule.own_rate_spikes)
+
+
+ROOM = 2**12  # synapses of as many rows as are taken at once: their traces stay in the first two caches
+
+
+class Work(NamedTuple):
+    """The engine's own arrays. ``begin`` and ``end`` tell whose errors and synapses are advanced."""
+
+    begin: Array  # (layers,): of each layer's neurons from begin
+    end: Array  # to end
+    sums: Array  # (8 neurons,): X1, X2, Z1, Z2, E1, E2, Y1, Y2 of the current interval: see place
+    maps: Array  # (TAGS, 8 neurons): U11, U12, U21, U22, E1, E2, Y1, Y2 from the start of an interval to that of the current
+    free: Array  # (TAGS, 6): P11, P21, P22, G11, G21, G22 over the same time
+    tag: Array  # (rows of synapses,): the interval whose frame the row is in
+    p: Array  # (2, rows of synapses): its p̃ in that frame
+    zero: Array  # (rows of synapses,): whether h is zero, as far as known; this alone is kept between calls
+    due: Array  # the next spikes that enter a layer's synapses: see first_synapse
+    at: Array  # in which steps of the window they do so
+    old: Array  # (2, rows of synapses): of their rows, those in older frames: as in due, and the frame's tag
+    old_p: Array  # (2, rows of synapses): p̃ in that frame
+    wrong: Array  # the outputs' error impulses in the step before a window and in it: which output's,
+    sign: Array  # −1 or +1,
+    when: Array  # in which step of the window
+    before: Array  # (WINDOW + 2,): how many of them come before each step, from the one before the window on
+    arrivals: Array  # (WINDOW, neurons): their sum per step of the window and neuron
+    squares: Array  # (padded outputs,): Σ e² of the current interval
+
+
+def workspace(where: Layout, dtype: type, spikes: int, errors: int, part: int = 0, parts: int = 1) -> Work:
+    """Arrays for one of ``parts`` equal shares of all neurons, and so many spikes and errors at most in a window; all zero."""
+    neurons, rows = int(where.start[-1]), int(where.row_start[-1])
+    outputs = int(where.start[-1] - where.start[-2])
+    start, units, sums = where.start[:-1], np.diff(where.start) // LANES, zeros(8 * neurons, dtype)
+    last = start + [padded(n, lanes(sums)) for n in where.stop - start]  # no vector is all padding
+    return Work(
+        begin=start + units * part // parts * LANES,
+        end=np.minimum(start + units * (part + 1) // parts * LANES, last),
+        sums=sums,
+        maps=zeros((TAGS, 8 * neurons), dtype, 1),
+        free=zeros((TAGS, 6), dtype),
+        tag=np.zeros(rows, np.int64),
+        p=zeros((2, rows), dtype),
+        zero=np.zeros(rows, np.bool_),
+        due=np.zeros(spikes, np.int64),
+        at=np.zeros(spikes + 1, np.int64),
+        old=np.zeros((2, rows), np.int64),
+        old_p=np.zeros((2, rows), dtype),
+        wrong=np.zeros(errors, np.int64),
+        sign=np.zeros(errors, dtype),
+        when=np.zeros(errors, np.int64),
+        before=np.zeros(WINDOW + 2, np.int64),
+        arrivals=zeros((WINDOW, staggered(neurons, dtype)), dtype, 2),
+        squares=zeros(outputs, dtype, 3),
+    )
+
+
+@inlined
+def is_zero(x: Array) -> bool:
+    """Whether all of a row is zero."""
+    largest = x.dtype.type(0)
+    for i in range(x.shape[0]):
+        largest = max(largest, abs(x[i]))
+    return bool(largest == 0)
+
+
+@compiled
+def neurons(where: Layout, c: Constants, state: State, log: Log, layer: int, t: int, u: int, window: int) -> None:
+    """Take the neurons of one layer through ``window`` steps from step t, local step u."""
+    ptr, ids, r = log.ptr, log.ids, len(state.f) - 1
+    a, b = where.start[layer], where.stop[layer]
+    one = type(c.impulse)(1)
+    v, current, refractory = state.v[a:b], state.current[a : where.start[layer + 1]], state.refractory[a:b]
+    for s in range(window):
+        f = state.f[(t + s + c.delay) & r, a:b]
+        lif_step(v, current[: b - a], refractory, f, c.n_ref, c.lif, c.surrogate)
+        arrived = u + s - c.delay
+        for k in range(len(where.pre)):
+            if where.post[k] == layer:
+                begin, end = ptr[where.pre[k], arrived], ptr[where.pre[k], arrived + 1]
+                add_rows(current, state.w, where.w_start[k], ids, begin, end, one)
+    find_spikes(refractory, c.n_ref, window, ptr[layer], u, ids)
+    if layer == len(where.start) - 2 and len(ptr) > len(where.start):
+        for s in range(window):
+            ask(c, state, log, t + s, u + s)
+
+
+@compiled
+def first_synapse(where: Layout, k: int, row: int) -> int:
+    """In a row of projection k the synapse of neuron i is this number + i."""
+    begin, end = item(where.start, item(where.post, k)), item(where.start, item(where.post, k) + 1)
+    first: int = item(where.w_start, k) + (row - item(where.row_start, k)) * (end - begin) - begin
+    return first
+
+
+@compiled
+def take_spikes(
+    where: Layout, log: Log, plastic: Array, layer: int, u: int, begin: int, end: int, d: Array, q: int, work: Work, now: int
+) -> tuple[int, int, int]:  # fmt: skip
+    """List the next spikes that enter the layer's synapses, and those of their rows that are in older frames.
+
+    ``begin`` and ``end`` are steps of a window that starts at local step u. Return the step before which the list stops,
+    how many spikes it holds and how many rows are in older frames.
+    """
+    ptr, n, old = log.ptr, 0, 0
+    most = ROOM // (item(where.start, layer + 1) - item(where.start, layer))
+    for s in range(begin, end):
+        for k in range(len(where.pre)):
+            if item(where.post, k) == layer and item(plastic, k):
+                pre = item(where.pre, k)
+                for i in range(item(ptr, (pre, u + s)), item(ptr, (pre, u + s + 1))):
+                    row = item(where.row_start, k) + item(log.ids, i)
+                    put(work.due, n, first_synapse(where, k, row))
+                    put(work.at, n, s)
+                    if item(work.tag, row) != now:
+                        put(work.old, (0, old), item(work.due, n))
+                        put(work.old, (1, old), item(work.tag, row))
+                        put(work.old_p, (0, old), item(work.p, (0, row)))
+                        put(work.old_p, (1, old), item(work.p, (1, row)))
+                        new_frame(work, row, now)
+                        old += 1
+                    add(work.p, (0, row), item(d, (q + s, 0)))
+                    add(work.p, (1, row), item(d, (q + s, 1)))
+                    n += 1
+        if n > most:
+            return s + 1, n, old
+    return end, n, old
+
+
+@compiled
+def list_errors(log: Log, u: int, window: int, work: Work) -> None:
+    """List the outputs' error impulses in the window from local step u on, and those of the step before."""
+    minus, n = len(log.ptr) - 2, 0  # the rows of the error impulses: negative, positive
+    for s in range(window + 1):
+        for row in range(minus, minus + 2):
+            for i in range(item(log.ptr, (row, u + s - 1)), item(log.ptr, (row, u + s))):
+                put(work.wrong, n, item(log.ids, i))
+                put(work.sign, n, 2 * (row - minus) - 1)
+                put(work.when, n, s - 1)
+                n += 1
+        put(work.before, s + 1, n)
+
+
+@compiled
+def add_errors(where: Layout, work: Work, window: int, step: Array, q: int) -> None:
+    """Add the listed impulses to what arrives at the outputs in a window from step q of the interval on."""
+    first = where.start[-2]
+    for n in range(work.before[1], work.before[window + 1]):
+        s = item(work.when, n)
+        add(work.arrivals, (s, first + item(work.wrong, n)), item(work.sign, n) * item(step, (q + s, IMPULSE)))
+
+
+@compiled
+def remove_errors(where: Layout, work: Work, window: int) -> None:
+    """Nothing arrives at the outputs any more."""
+    first = where.start[-2]
+    for n in range(work.before[1], work.before[window + 1]):
+        put(work.arrivals, (item(work.when, n), first + item(work.wrong, n)), 0)
+
+
+@compiled
+def add_feedback(where: Layout, feedback: Array, layer: int, window: int, step: Array, q: int, work: Work) -> None:
+    """Sum what arrives at a hidden layer: for each listed impulse, one step later, a row of its feedback matrix."""
+    begin, end, arrivals = work.begin[layer], work.end[layer], work.arrivals
+    width, first = where.start[layer + 1] - where.start[layer], where.b_start[layer] - where.start[layer]
+    for s in range(window):
+        n, stop = item(work.before, s), item(work.before, s + 1)
+        if n == stop:
+            arrivals[s, begin:end] = 0
+        for k in range(n, stop):
+            row = first + item(work.wrong, k) * width
+            factor = item(work.sign, k) * item(step, (q + s, IMPULSE))
+            for i in range(begin, end, lanes(arrivals)):
+                impulse = factor * load(feedback, row + i)
+                store(arrivals, (s, i), impulse if k == n else load(arrivals, (s, i)) + impulse)
+
+
+@compiled
+def next_error(e1: Any, g: Any, r: Array) -> Any:
+    """The error as it is kept, one step later, before what arrives."""
+    return item(r, 0) * e1, item(r, 1) * g + e1
+
+
+@compiled
+def output_error(e1: Any, g: Any, squares: Any, arrivals: Any, table: Propagators, q: int) -> Any:
+    """An output's error as it is kept and its Σ e² after step q of the interval, in which impulses arrive."""
+    e1, g = next_error(e1, g, table.error)
+    return e1 + arrivals, g, squares + item(table.step, (q, SQUARE)) * (g * g)
+
+
+@compiled
+def errors(where: Layout, state: State, work: Work, window: int, table: Propagators, q: int) -> None:
+    """Take the outputs' errors through a window, where no synapse of theirs learns."""
+    first, begin, end = where.start[-2], work.begin[-1], work.end[-1]
+    for i in range(begin, end, lanes(state.e1)):
+        e1, g, squares = load(state.e1, i), load(state.e2, i), load(work.squares, i - first)
+        for s in range(window):
+            e1, g, squares = output_error(e1, g, squares, load(work.arrivals, (s, i)), table, q + s)
+        store(state.e1, i, e1)
+        store(state.e2, i, g)
+        store(work.squares, i - first, squares)
+
+
+@compiled
+def own_rates(where: Layout, c: Constants, state: State, log: Log, layer: int, u: int, window: int) -> None:
+    """Take the rate traces of one layer, which the regulariser reads, through a window."""
+    a, b = where.start[layer], where.start[layer + 1]
+    zeta, zeta_a, zeta_sum = state.zeta[a:b], state.zeta_a[a:b], state.zeta_sum[a:b]
+    decay_a = c.het_decay**c.exponent
+    for s in range(u, u + window):
+        own_rate_spikes(zeta, zeta_a, log.ids, log.ptr[layer, s], log.ptr[layer, s + 1], c.exponent)
+        own_rate_step(zeta, zeta_a, zeta_sum, c.het_decay, decay_a)
+
+
+@compiled
+def next_step(
+    where: Layout, sums: Any, e1: Any, g: Any, squares: Any, f: Array, feedback: Array, layer: int, output: bool,
+    i: int, p: int, s: int, table: Propagators, q: int, work: Work,
+) -> Any:  # fmt: skip
+    """Sums, errors and squares of a vector of neurons from i on after step s of a window, whose surrogates are in row p of f."""
+    if output:
+        e1, g, squares = output_error(e1, g, squares, load(work.arrivals, (s, i)), table, q + s)
+    else:
+        e1, g = next_error(e1, g, table.error)
+        if WIDE:
+            width, first = where.start[layer + 1] - where.start[layer], where.b_start[layer] - where.start[layer]
+            for n in range(item(work.before, s), item(work.before, s + 1)):
+                impulse = item(work.sign, n) * item(table.step, (q + s, IMPULSE))
+                e1 = e1 + impulse * load(feedback, first + item(work.wrong, n) * width + i)
+        else:
+            e1 = e1 + load(work.arrivals, (s, i))
+    return next_sums(sums, load(f, (p, i)), g, table.step, q + s), e1, g, squares
+
+
+@compiled
+def vectors(
+    where: Layout, state: State, feedback: Array, layer: int, output: bool, t: int, begin: int, end: int, spikes: int,
+    table: Propagators, q: int, work: Work,
+) -> None:  # fmt: skip
+    """Take errors, sums and synapses of one layer through steps: a vector of neurons stays in registers meanwhile."""
+    f, r, start = state.f, len(state.f) - 1, where.start[layer]
+    for i in range(work.begin[layer], work.end[layer], lanes(f)):
+        sums, e1, g = load_eight(work.sums, i), load(state.e1, i), load(state.e2, i)
+        squares = load(work.squares, i - start if output else 0)
+        now = begin
+        for n in range(spikes + 1):
+            stop = item(work.at, n) if n < spikes else end
+            for s in range(now, stop):
+                sums, e1, g, squares = next_step(
+                    where, sums, e1, g, squares, f, feedback, layer, output, i, (t + s) & r, s, table, q, work
+                )
+            now = stop
+            if n < spikes:
+                enter_spike(state.h1, state.h2, state.m, item(work.due, n) + i, sums, table.spike, q + now)
+        store_eight(work.sums, i, sums)
+        store(state.e1, i, e1)
+        store(state.e2, i, g)
+        if output:
+            store(work.squares, i - start, squares)
+
+
+@compiled
+def synapses(
+    where: Layout, state: State, feedback: Array, layer: int, t: int, begin: int, end: int, spikes: int, old: int,
+    table: Propagators, q: int, work: Work,
+) -> None:  # fmt: skip
+    """Take errors, sums and synapses of one layer through the steps from ``begin`` to ``end`` of a window that starts at t."""
+    for n in range(old):
+        tag, p1, p2 = item(work.old, (1, n)), item(work.old_p, (0, n)), item(work.old_p, (1, n))
+        first, maps, free = item(work.old, (0, n)), work.maps[tag], work.free[tag]
+        apply_map(state.h1, state.h2, state.m, first, maps, work.begin[layer], work.end[layer], p1, p2, free)
+    if layer == len(where.start) - 2:  # a constant in either call: no vector keeps registers for what it does not need
+        vectors(where, state, feedback, layer, True, t, begin, end, spikes, table, q, work)
+    else:
+        vectors(where, state, feedback, layer, False, t, begin, end, spikes, table, q, work)
+
+
+@compiled
+def pre_spikes(where: Layout, state: State, log: Log, layer: int, u: int, window: int, spike: Array, q: int) -> None:
+    """Enter one layer's spikes in the window from local step u on into its own p̃, in the frame of the current interval."""
+    for s in range(window):
+        for n in range(item(log.ptr, (layer, u + s)), item(log.ptr, (layer, u + s + 1))):
+            j = item(where.start, layer) + item(log.ids, n)
+            add(state.p1, j, item(spike, (q + s, 0)))
+            add(state.p2, j, item(spike, (q + s, 1)))
+
+
+@compiled
+def end_interval(where: Layout, state: State, plastic: Array, end: Array, work: Work, now: int) -> None:
+    """Chain the interval's sums to the maps and clear them; the free motions of an interval of that length are given."""
+    x, g = work.sums, work.free
+    for tag in range(now + 1):
+        for k in range(len(where.pre)):
+            if plastic[k]:
+                chain_map(work.maps[tag], x, work.begin[where.post[k]], work.end[where.post[k]], g[tag], end)
+        chain_free(g[tag], end)
+    x[:] = 0
+    for j in range(len(state.p1)):
+        p1 = state.p1[j]
+        state.p1[j] = end[0] * p1
+        state.p2[j] = end[1] * p1 + end[2] * state.p2[j]
+    for y in (state.v, state.current, state.zeta, state.zeta_a, state.p1, state.p2):
+        flush(y)
+
+
+@compiled
+def begin_errors(where: Layout, state: State, work: Work, layer: int, first: Array) -> None:
+    """Put one layer's errors into the form in which an interval keeps them, where g is e2 at first."""
+    for i in range(work.begin[layer], work.end[layer]):
+        state.e1[i] /= first[6]
+
+
+@compiled
+def end_errors(where: Layout, state: State, work: Work, layer: int, last: Array) -> None:
+    """Put them back into the clock engine's form at the end of an interval."""
+    begin, end = work.begin[layer], work.end[layer]
+    for i in range(begin, end):
+        state.e1[i] *= last[6]
+        state.e2[i] *= last[7]
+    flush(state.e1[begin:end])
+    flush(state.e2[begin:end])
+    if layer == len(where.start) - 2:
+        for i in range(begin - where.start[layer], end - where.start[layer]):
+            state.squares[i] += work.squares[i]
+            work.squares[i] = 0
+
+
+@compiled
+def start_maps(where: Layout, state: State, work: Work) -> None:
+    """Put every row into the frame of interval 0."""
+    work.tag[:] = 0
+    for k in range(len(where.pre)):
+        pre = where.start[where.pre[k]] - where.row_start[k]
+        for row in range(where.row_start[k], where.row_start[k + 1]):
+            work.p[0, row], work.p[1, row] = state.p1[pre + row], state.p2[pre + row]
+
+
+@compiled
+def end_maps(where: Layout, state: State, plastic: Array, work: Work) -> None:
+    """Bring every row up to date: the state becomes the clock engine's. Find the rows whose neuron has long been silent."""
+    for k in range(len(where.pre)):
+        begin, end = work.begin[where.post[k]], work.end[where.post[k]]
+        for row in range(where.row_start[k], where.row_start[k + 1]):
+            tag, p1, p2 = work.tag[row], work.p[0, row], work.p[1, row]
+            silent = p1 == 0 and p2 == 0  # since the last touch: no spike either
+            if plastic[k] and not (silent and work.zero[row]):
+                first = first_synapse(where, k, row)
+                apply_map(state.h1, state.h2, state.m, first, work.maps[tag], begin, end, p1, p2, work.free[tag])
+                if tag == 0:  # no spike since the first interval: the traces have decayed a while
+                    h1, h2 = state.h1[first + begin : first + end], state.h2[first + begin : first + end]
+                    flush(h1)
+                    flush(h2)
+                    work.zero[row] = silent and is_zero(h1) and is_zero(h2)
+                else:
+                    work.zero[row] = False
+
+
+@kernel
+def advance(
+    where: Layout, c: Constants, state: State, log: Log, feedback: Array, plastic: Array, t: int, steps: int,
+    table: Propagators, work: Work,
+) -> None:  # fmt: skip
+    """Simulate ``steps`` steps from step ``t``. Arguments as in the clock engine.
+
+    ``table`` holds one interval's propagators. A layer is taken through a window of steps at a time: first the neurons of
+    every layer, then errors and synapses. Between calls the state is the clock engine's.
+    """
+    history, interval, out = log.ptr.shape[1] - 1 - steps, len(table.step), len(where.start) - 2
+    q, now = 0, -1
+    u = history
+    while u < history + steps:
+        if q == 0:
+            now += 1
+            if now == 0:
+                start_maps(where, state, work)
+            begin_map(work.maps, work.free, now, table.end[0])
+            for layer in range(1, out + 1):
+                if learns(where, plastic, layer) or layer == out:
+                    begin_errors(where, state, work, layer, table.end[0])
+        window = min(WINDOW, c.n_ref + 1, interval - q, history + steps - u)
+        arrived = u - c.delay
+        for layer in range(1, out + 1):
+            neurons(where, c, state, log, layer, t + u - history, u, window)
+        list_errors(log, arrived, window, work)
+        add_errors(where, work, window, table.step, q)
+        for layer in range(1, out + 1):
+            if learns(where, plastic, layer):
+                if layer < out and c.rho > 0:
+                    own_rates(where, c, state, log, layer, u, window)
+                if layer < out and not WIDE:
+                    add_feedback(where, feedback, layer, window, table.step, q, work)
+                s = 0
+                while s < window:
+                    stop, spikes, old = take_spikes(
+                        where, log, plastic, layer, arrived - c.delay, s, window, table.spike, q, work, now
+                    )
+                    synapses(where, state, feedback, layer, t + u - history, s, stop, spikes, old, table, q, work)
+                    s = stop
+            elif layer == out:
+                errors(where, state, work, window, table, q)
+        remove_errors(where, work, window)
+        for layer in range(out):
+            pre_spikes(where, state, log, layer, arrived - c.delay, window, table.spike, q)
+        u += window
+        q += window
+        if q == interval or u == history + steps:
+            end_interval(where, state, plastic, table.end[q], work, now)
+            for layer in range(1, out + 1):
+                if learns(where, plastic, layer) or layer == out:
+                    end_errors(where, state, work, layer, table.end[q])
+            q = 0
+            if now == TAGS - 1 or u == history + steps:
+                end_maps(where, state, plastic, work)
+                now = -1

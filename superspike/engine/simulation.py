@@ -1,0 +1,291 @@
+"""A network in motion: flat arrays, spike log and engine, driven block by block."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from itertools import accumulate
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..model.network import Network
+from ..model.parameters import ParameterError, cast, one_of
+from ..model.rule import RHO_PER_MV2
+from ..model.scheme import ENGINES, cost_per_squared_error, error_filter, membrane_filter, pre_filter, trace_filter, whole_steps
+from ..tasks import Task
+from . import clock, event, traces
+from .jit import compile_lock, cores
+from .state import (
+    WINDOW,
+    Constants,
+    Layout,
+    Log,
+    State,
+    copy_neurons,
+    initial_state,
+    layout,
+    matrix,
+    padded,
+    with_own_neurons,
+    zeros,
+)
+from .update import update
+
+Array = NDArray[Any]
+
+
+STRIP = 128  # columns of a feedback matrix
+THREADED = 2**18  # synapses from which on a second thread pays
+MOST_IDS = 2**28  # in a log: 1 GiB
+
+
+def threads_for(where: Layout) -> int:
+    """One thread per core for a large network, one for a small one."""
+    return cores() if where.w_start[-1] >= THREADED else 1
+
+
+class Simulation:
+    """Runs ``network`` on ``task``; time goes on from call to call, and ``step`` counts the steps so far.
+
+    It begins with a copy of the network's weights, ``weights``; from the first update on the network holds views of them.
+    ``threads`` share the event engine's synapses (default: one per core for a large network, else one); their number does
+    not change a bit.
+    """
+
+    def __init__(self, network: Network, task: Task, engine: str = "event", threads: int | None = None) -> None:
+        one_of("engine", engine, ENGINES)
+        sizes, ends = network.sizes, (task.n_inputs, task.n_outputs)
+        if (sizes[0], sizes[-1]) != ends:
+            raise ParameterError(f"Network.sizes: must begin and end with the task's {ends[0]} and {ends[1]} units, got {sizes}")
+        scheme, rule, lif, dtype = network.scheme, network.rule, network.neuron, network.dtype
+        self.network, self.task, self.engine, self.step = network, task.in_steps(scheme.dt), engine, 0
+        self.block_steps = whole_steps("Rule.block", rule.block, scheme.dt)
+        delay = whole_steps("Scheme.delay", scheme.delay, scheme.dt)
+        self.n_ref = whole_steps("LIF.tau_ref", lif.tau_ref, scheme.dt)
+        most_inputs, most_targets = self.task.most_spikes
+        self._room = self._declared("room", sizes[-1], sizes[-1], most_targets, 1)
+        error, impulse = error_filter(rule, scheme)
+        self.where = layout(sizes)
+        self.constants = Constants(
+            lif=cast(membrane_filter(lif, scheme), dtype),
+            surrogate=cast(network.surrogate, dtype),
+            pre=cast(pre_filter(rule, scheme), dtype),
+            trace=cast(trace_filter(rule, scheme), dtype),
+            error=cast(error, dtype),
+            impulse=dtype(impulse),
+            het_decay=dtype(math.exp(-scheme.dt / rule.tau_het)),
+            exponent=dtype(rule.exponent),
+            rho=dtype(rule.rho * RHO_PER_MV2),
+            n_ref=self.n_ref,
+            loss=cast(network.loss, dtype),
+            outputs=sizes[-1],
+            room=self._room,
+            window=whole_steps(f"{type(network.loss).__name__}.window", network.loss.window_ms, scheme.dt),
+            delay=delay,
+        )
+        ring = 1 << (delay + WINDOW - 1).bit_length()
+        self.state = initial_state(self.where, sizes[-1], self._declared("memory", sizes[-1]), ring, rule.exponent, dtype)
+        self.weights = self._matrices(self.state.w)
+        for own, w in zip(self.weights, network.checked(network.weights), strict=True):
+            own[:] = w
+        self.plastic = np.zeros(len(sizes) - 1, np.bool_)
+        self.cost_scale = cost_per_squared_error(rule, scheme) / sizes[-1]
+        self._method = cast(network.optimizer, dtype)
+        trace = trace_filter(rule, scheme)
+        interval = min(traces.interval(trace), self.block_steps)
+        self._table = traces.propagators(pre_filter(rule, scheme), trace, error, impulse, interval, dtype)
+        self.threads = 1 if engine == "clock" else threads or threads_for(self.where)
+        most_spikes = WINDOW * most_inputs + sum(sizes[1:])  # a neuron spikes once per window at most
+        most_errors = 2 * (WINDOW + 1) * (max(most_targets, sizes[-1]) if network.loss.follows_spikes else self._room)
+        self._work = [
+            event.workspace(self.where, dtype, most_spikes, most_errors, part, self.threads) for part in range(self.threads)
+        ]
+        self._states = [self.state, *(with_own_neurons(self.state) for _ in self._work[1:])]
+        self._pool = ThreadPoolExecutor(self.threads - 1) if self.threads > 1 else None
+        per_step = most_inputs + most_targets + sum(sizes[1:]) / (self.n_ref + 1) + 2 * self._room + len(sizes)
+        self._longest = max(1, int(MOST_IDS / per_step))
+        self._totals: Array = np.zeros((self.threads, len(sizes) - 1), dtype)
+        self._history = 2 * delay + 2
+        nothing = np.zeros(self._history + 1, np.int64), np.zeros(0, np.int32)
+        self._tails = [nothing] * (len(sizes) + (1 if network.loss.follows_spikes else 3))
+        self._feedback = zeros(int(self.where.b_start[-1]), dtype, 6)
+        self._copy_feedback()
+
+    def _declared(self, method: str, *arguments: int) -> int:
+        """What a method of the loss says that it needs."""
+        loss = self.network.loss
+        n = getattr(loss, method)(*arguments)
+        if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 0:
+            raise ParameterError(f"{type(loss).__name__}.{method}: must return a whole number >= 0, got {n!r}")
+        return int(n)
+
+    def _matrices(self, flat: Array) -> list[Array]:
+        """Views of a flat array over synapses as one (n_pre, n_post) matrix per projection."""
+        ends, sizes = self.where.w_start, self.network.sizes
+        return [matrix(flat, ends[k], ends[k + 1], padded(n), n) for k, n in enumerate(sizes[1:])]
+
+    @property
+    def traces(self) -> dict[str, list[Array]]:
+        """Views of the synapses' eligibility traces and sums, as ``h1``, ``h2``, ``m``: (n_pre, n_post) per projection."""
+        return {name: self._matrices(getattr(self.state, name)) for name in ("h1", "h2", "m")}
+
+    def _copy_feedback(self) -> None:
+        for layer, b in enumerate(self.network.feedback_weights, 1):
+            begin, end = self.where.b_start[layer], self.where.b_start[layer + 1]
+            target = matrix(self._feedback, begin, end, padded(b.shape[1]), b.shape[1])
+            for j in range(0, b.shape[1], STRIP):  # symmetric feedback is transposed: the cache holds a strip of it
+                target[:, j : j + STRIP] = b[:, j : j + STRIP]
+
+    def learn(self, on: bool) -> None:
+        """Switch plasticity on (hidden layers without feedback stay frozen) or off.
+
+        What is off rests: the synapses' traces, and the errors of hidden layers of which no synapse learns.
+        """
+        self.plastic[:] = on
+        if not self.network.feedback.follows_weights and not any(np.any(b) for b in self.network.feedback_weights):
+            self.plastic[:-1] = False
+
+    def steps_to_update(self) -> int:
+        """Steps until the current block ends with an update: blocks end with, and include, their multiple."""
+        return (-self.step) % self.block_steps + 1
+
+    def compile(self) -> None:
+        """Compile the kernels, or load them from the cache, so that no later call has to."""
+        with compile_lock():
+            self._run_engine(self._open_log(0), 0)
+            self._run_update(np.zeros_like(self.plastic), 1.0)
+
+    def _run_engine(self, log: Log, steps: int) -> None:
+        """Each thread simulates all neurons, on arrays of its own, and its share of the synapses: none waits for another."""
+        arguments = (log, self._feedback, self.plastic, self.step, steps)
+        if self.engine == "clock":
+            clock.advance(self.where, self.constants, self.state, *arguments)
+        elif not self.plastic.any():
+            whole = self._work[0]._replace(end=self._work[-1].end)
+            event.advance(self.where, self.constants, self.state, *arguments, self._table, whole)
+        else:
+            logs = [log, *(Log(log.ptr.copy(), log.ids.copy()) for _ in self._work[1:])]
+            for state in self._states[1:]:
+                copy_neurons(self.state, state)
+
+            def advance(work: event.Work, state: State, log: Log) -> None:
+                event.advance(self.where, self.constants, state, log, *arguments[1:], self._table, work)
+
+            self._together(advance, self._work, self._states, logs)
+
+    def _run_update(self, plastic: Array, rate: float) -> None:
+        rule, dtype = self.network.rule, self.network.dtype
+
+        def share(part: int) -> None:
+            update(
+                self.where, part, self.threads, self.state, plastic, self._method, dtype(rate), self.block_steps,
+                dtype(rule.block), self.constants.rho, dtype(rule.w_max), self._totals,
+            )  # fmt: skip
+
+        self._together(share, range(self.threads))
+
+    def _together(self, function: Callable[..., None], *arguments: Iterable[Any]) -> None:
+        """Call ``function`` once per thread, with its one of each of the arguments."""
+        calls = list(zip(*arguments, strict=True))
+        others = [self._pool.submit(function, *call) for call in calls[1:]] if self._pool else []
+        function(*calls[0])
+        for other in others:
+            other.result()
+
+    def advance(self, steps: int) -> tuple[float, Log]:
+        """Simulate ``steps`` ≥ 1 steps; return their mean cost (Hz) and the log of spikes in these steps."""
+        if steps < 1:
+            raise ParameterError(f"Simulation.advance.steps: must be a whole number >= 1, got {steps!r}")
+        self.state.squares[:] = 0
+        logs = [self._advance(min(self._longest, steps - done)) for done in range(0, steps, self._longest)]
+        log = logs[0] if len(logs) == 1 else joined(logs, self._history)
+        return float(self.state.squares.sum()) / steps * self.cost_scale, log
+
+    def _advance(self, steps: int) -> Log:
+        """Simulate so few steps that their log has room."""
+        log = self._open_log(steps)
+        try:
+            self._run_engine(log, steps)
+        except IndexError as error:  # of the loss, whose arrays alone are checked
+            name, step = type(self.network.loss).__name__, int(self.state.asked[0])
+            raise ParameterError(
+                f"{name}.impulses: must keep to its arrays and return how many impulses of each sign it wrote, at most "
+                f"{self._room} a step (its room) and only to outputs 0 … {self.constants.outputs - 1}, "
+                f"got something else in step {step} ({step * self.network.scheme.dt:g} ms)"
+            ) from error
+        self.step += steps
+        self._keep_tails(log)
+        return log
+
+    def update(self, rate: float = 1.0) -> None:
+        """End the block: change the weights, ``rate`` times the optimiser's step, and renew the feedback."""
+        if not self.plastic.any():
+            return
+        self._totals[:] = 0
+        self._run_update(self.plastic, rate)
+        self.state.zeta_sum[:] = 0
+        if not math.isfinite(self._totals.sum()):
+            layer, time = self.where.post[~np.isfinite(self._totals.sum(0))][0], (self.step - 1) * self.network.scheme.dt
+            raise ParameterError(
+                "Simulation.update: must find finite numbers, got NaN or infinity in the gradients of the weights onto "
+                f"layer {layer} (0: the input) at {time:g} ms; look at surrogate and optimizer, if they are your own, "
+                "or lower the learning rate"
+            )
+        self.network.weights = self.weights
+        if self.network.feedback.follows_weights:
+            self.network.refresh_feedback()
+            self._copy_feedback()
+
+    def _open_log(self, steps: int) -> Log:
+        """A log with room for the spikes of ``steps`` steps; history, inputs and targets filled in."""
+        most = [n * (steps // (self.n_ref + 1) + 1) + 2 * padded(n) for n in self.network.sizes[1:]]  # 2: for find_spikes
+        inputs, targets = self.task.window(self.step, steps)
+        n, shown = len(self.network.sizes), len(targets[1])
+        room = [len(inputs[1]), *most, shown]
+        if not self.network.loss.follows_spikes:
+            outputs = self.network.sizes[-1]
+            room += 2 * [min(self._declared("room", outputs, most[-1], shown, steps), self._room * steps)]
+        begins = [0, *accumulate(len(tail) + n for (_, tail), n in zip(self._tails, room, strict=True))]
+        ids = np.empty(begins[-1], np.int32)
+        ptr = np.empty((len(room), self._history + steps + 1), np.int32)
+        for row, (ends, tail) in enumerate(self._tails):
+            ptr[row, : self._history + 1] = begins[row] + ends
+            ids[begins[row] : begins[row] + len(tail)] = tail
+        for row, (ends, given) in ((0, inputs), (n, targets)):
+            first = ptr[row, self._history]
+            np.add(ends, first, out=ptr[row, self._history + 1 :])
+            ids[first : first + len(given)] = given
+        return Log(ptr, ids)
+
+    def _keep_tails(self, log: Log) -> None:
+        """Keep the last steps' spikes, which the next call still delivers."""
+        last = log.ptr[:, -self._history - 1 :]
+        self._tails = [(row - row[0], log.ids[row[0] : row[-1]].copy()) for row in last]
+
+    def counts(self, log: Log) -> Array:
+        """How many spikes each layer and, in the end, the targets had in a call's steps."""
+        n = len(self.network.sizes) + 1
+        return log.ptr[:n, -1] - log.ptr[:n, self._history]
+
+    def spikes(self, log: Log, row: int, end: int | None = None) -> tuple[Array, Array]:
+        """Steps and ids of the spikes of layer ``row`` (the layers' number: the targets) in a call's steps.
+
+        ``end`` is the step that followed them (default: that of today, for the last call).
+        """
+        ptr = log.ptr[row, self._history :]
+        end = self.step if end is None else end
+        return np.repeat(np.arange(end - len(ptr) + 1, end), np.diff(ptr)), log.ids[ptr[0] : ptr[-1]].copy()
+
+
+def joined(logs: list[Log], history: int) -> Log:
+    """One log of the calls that followed each other."""
+    rows, ids, begin = [], [], 0
+    for row in range(len(logs[0].ptr)):
+        pieces = [log.ptr[row, history if k else 0 :] for k, log in enumerate(logs)]
+        ids += [log.ids[ends[0] : ends[-1]] for log, ends in zip(logs, pieces, strict=True)]
+        rows.append(begin + np.cumsum([0, *np.concatenate([np.diff(ends) for ends in pieces])]))
+        begin = rows[-1][-1]
+    return Log(np.stack(rows), np.concatenate(ids))

@@ -1,0 +1,203 @@
+"""What both engines read and write: the network flattened into arrays, so that one kernel serves any chain of layers.
+
+Layers stand one after the other in arrays over neurons (the input first), projections in arrays over synapses. Layer l
+is ``start[l]:start[l + 1]``; projection k leads from layer ``pre[k]`` to ``post[k]`` and its synapses are
+``w_start[k]:w_start[k + 1]``, row by row, one row per presynaptic neuron. Layers are padded to a multiple of ``LANES``
+neurons that get no input and never spike, so that no loop ends with single neurons.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..model import loss
+from ..model.filters import Filter
+from ..model.neuron import LIFStep
+from .jit import choose_by_type, compiled, read_only
+from .vectors import item, put
+
+Array = NDArray[Any]
+
+choose_by_type(loss.impulses, boundscheck=True)  # a guest may write into its arrays, and nowhere else
+
+LANES = 32  # neurons per padding unit: in single precision two cache lines and one of the event engine's vectors
+REGISTER = 16  # of them fill a 512-bit register
+PAGE, LINE = 4096, 64  # bytes; addresses a page apart share the first-level cache's few places for them
+HUGE_PAGE, LARGE = 2**21, 2**20  # bytes; a large array lies on more small pages than the processor remembers
+STAGGER = 9  # lines between arrays that are read together
+WINDOW = 50  # steps that the event engine takes with one layer before it turns to the next
+
+
+class Layout(NamedTuple):
+    """Where layers and projections lie in the flat arrays (int64)."""
+
+    start: Array  # (layers + 1,)
+    stop: Array  # (layers,): where a layer's neurons, filled up to a whole register, end before the rest of the padding
+    pre: Array  # (projections,)
+    post: Array  # (projections,)
+    w_start: Array  # (projections + 1,)
+    row_start: Array  # (projections + 1,): rows of synapses, one per presynaptic neuron of each projection
+    b_start: Array  # (layers + 1,): feedback matrices (n_out, padded n_l); empty but for hidden layers
+
+
+class Constants(NamedTuple):
+    """Everything that stays fixed during a run, in the precision of the run."""
+
+    lif: LIFStep
+    surrogate: Any
+    pre: Filter
+    trace: Filter
+    error: Filter
+    impulse: Any  # what an error of 1 adds to e1
+    het_decay: Any  # per step, of the own-rate trace ζ
+    exponent: Any
+    rho: Any  # 1/mV²
+    n_ref: int  # steps
+    loss: Any
+    outputs: int
+    room: int  # of the loss: impulses of one sign in a step, at most
+    window: int  # steps
+    delay: int  # steps
+
+
+class State(NamedTuple):
+    """Everything that changes. (neurons,): all layers, input first; (synapses,): all projections."""
+
+    v: Array  # membrane potential above rest (mV)
+    current: Array  # synaptic current (mV)
+    refractory: Array  # steps left (int32)
+    asked: Array  # (1,): the step of which the loss was asked last (int64)
+    memory: Array  # what the loss remembers (int32)
+    e1: Array  # error filter, first and
+    e2: Array  # second stage: the third factor
+    zeta: Array  # own-rate trace of the regulariser
+    zeta_a: Array  # its power ζ^a
+    zeta_sum: Array  # Σ ζ^a over the block
+    p1: Array  # pre trace, first and
+    p2: Array  # second stage, 2 D steps late
+    f: Array  # (ring, neurons or more): surrogate (1/mV) of step t − D in row t mod ring, a power of 2
+    w: Array  # weights (mV)
+    h1: Array  # eligibility trace, first and
+    h2: Array  # second stage: λ (1/mV)
+    m: Array  # Σ e λ over the block
+    scale: Array  # the optimiser's running scale v
+    squares: Array  # (padded outputs,): Σ e² of a call, in double precision
+
+
+SYNAPTIC = ("w", "h1", "h2", "m", "scale")  # the state's arrays over synapses; the others are over neurons
+SHARED = (*SYNAPTIC, "e1", "e2", "squares")  # of these each thread changes a share; of the others it has its own
+
+
+class Log(NamedTuple):
+    """Spikes by layer and step: those of layer l in local step u are ``ids[ptr[l, u]:ptr[l, u + 1]]``.
+
+    Local step 0 is ``history`` steps before the call's first step. The row after the layers holds the targets; two more
+    hold the loss's negative and positive error impulses, unless these are the output's and the targets' spikes.
+    """
+
+    ptr: Array  # (layers + 1 or + 3, history + steps + 1), int32
+    ids: Array  # int32
+
+
+def padded(n: int, unit: int = LANES) -> int:
+    """``n`` rounded up to a multiple of ``unit``."""
+    return -(-n // unit) * unit
+
+
+def zeros(shape: int | tuple[int, ...], dtype: type, k: int = 0) -> Array:
+    """Zeros that begin on a cache line, another one within the page for each ``k``: see :func:`staggered`.
+
+    A large array lies on huge pages, for which NumPy asks Linux in blocks of 4 MiB and more.
+    """
+    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    page = PAGE if size < LARGE else HUGE_PAGE
+    raw = np.zeros(size + page if size < LARGE else size + 2 * HUGE_PAGE, np.uint8)
+    offset = (STAGGER * LINE * k - raw.ctypes.data) % page
+    return raw[offset : offset + size].view(dtype).reshape(shape)
+
+
+def staggered(n: int, dtype: type) -> int:
+    """``n`` or a little more, for rows that are read together: rows a page apart would all want the same few cache lines."""
+    lines = -(-n * np.dtype(dtype).itemsize // LINE)
+    return (lines + (STAGGER - lines) % 16) * LINE // np.dtype(dtype).itemsize
+
+
+def layout(sizes: list[int]) -> Layout:
+    """The flat layout of a chain of layers."""
+    widths = [padded(n) for n in sizes]
+    hidden = range(1, len(sizes) - 1)
+    return Layout(
+        start=np.cumsum([0, *widths]),
+        stop=np.cumsum([0, *widths[:-1]]) + [padded(n, REGISTER) for n in sizes],
+        pre=np.arange(len(sizes) - 1),
+        post=np.arange(1, len(sizes)),
+        w_start=np.cumsum([0, *(n * width for n, width in zip(sizes[:-1], widths[1:], strict=True))]),
+        row_start=np.cumsum([0, *sizes[:-1]]),
+        b_start=np.cumsum([0, *(sizes[-1] * widths[k] if k in hidden else 0 for k in range(len(sizes)))]),
+    )
+
+
+def learns(where: Layout, plastic: Array, layer: int) -> bool:
+    """Whether any projection onto the layer is plastic."""
+    found = False
+    for k in range(len(where.pre)):
+        found |= where.post[k] == layer and plastic[k]
+    return found
+
+
+@compiled
+def checked(units: Array, n: int, outputs: int) -> int:
+    """``n``, or an error, unless that many ``units`` are there, and all of them outputs: whoever wrote them was a guest."""
+    if n < 0 or n > len(units):
+        raise IndexError("no such number of impulses")
+    for k in range(n):
+        if units[k] < 0 or units[k] >= outputs:
+            raise IndexError("an impulse of no output")
+    return n
+
+
+@compiled
+def ask(c: Constants, state: State, log: Log, t: int, u: int) -> None:
+    """Ask the loss for the outputs' error impulses of step t, local step u, and take those that it wrote."""
+    ptr, ids, plus = log.ptr, log.ids, len(log.ptr) - 1
+    minus, target, output = plus - 1, plus - 2, plus - 3
+    spikes = ids[item(ptr, (output, u)) : item(ptr, (output, u + 1))]
+    targets = ids[item(ptr, (target, u)) : item(ptr, (target, u + 1))]
+    a, b = item(ptr, (minus, u)), item(ptr, (plus, u))
+    negative, positive = ids[a : min(a + c.room, item(ptr, (plus, 0)))], ids[b : min(b + c.room, len(ids))]
+    put(state.asked, 0, t)
+    n_minus, n_plus = loss.impulses(c.loss, read_only(spikes), read_only(targets), c.window, state.memory, negative, positive)
+    put(ptr, (minus, u + 1), a + checked(negative, n_minus, c.outputs))
+    put(ptr, (plus, u + 1), b + checked(positive, n_plus, c.outputs))
+
+
+def initial_state(where: Layout, n_out: int, memory: int, ring: int, exponent: float, dtype: type) -> State:
+    """Everything at rest, all traces and weights zero."""
+    n, s = int(where.start[-1]), int(where.w_start[-1])
+    shapes: dict[str, Any] = {"asked": 1, "memory": memory, "f": (ring, staggered(n, dtype)), "squares": padded(n_out)}
+    shapes |= dict.fromkeys(SYNAPTIC, s)
+    types: dict[str, type] = {"refractory": np.int32, "asked": np.int64, "memory": np.int32, "squares": np.float64}
+    state = State(**{name: zeros(shapes.get(name, n), types.get(name, dtype), k) for k, name in enumerate(State._fields)})
+    state.zeta_a[:] = 0.0**exponent
+    return state
+
+
+def with_own_neurons(state: State) -> State:
+    """A state for one more thread: see :func:`copy_neurons`."""
+    own = {name: x for name, x in state._asdict().items() if name not in SHARED}
+    return state._replace(**{name: zeros(x.shape, x.dtype.type, k) for k, (name, x) in enumerate(own.items())})
+
+
+def copy_neurons(source: State, target: State) -> None:
+    """Copy the arrays that threads do not share."""
+    for name, x, y in zip(State._fields, source, target, strict=True):
+        if name not in SHARED:
+            y[...] = x
+
+
+def matrix(flat: Array, begin: int, end: int, width: int, n: int) -> Array:
+    """A view of rows of a flat array as (rows, n), without the padding."""
+    return flat[begin:end].reshape(-1, width)[:, :n]

@@ -1,0 +1,51 @@
+"""The end of a block: gradients become weight changes (ZG18 Eq. 3.3 and RMaxProp, §3). Shared by both engines."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..model import optimizer
+from .jit import choose_by_type, inlined, kernel
+from .state import Array, Layout, State
+
+choose_by_type(optimizer.step)
+
+
+@inlined
+def update_row(
+    w: Array, m: Array, scale: Array, zeta_sum: Array,
+    method: Any, rate: float, steps: int, block: float, rho: float, w_min: float, w_max: float,
+) -> float:  # fmt: skip
+    """Update one presynaptic neuron's row of weights and clear its sums; return the sum of its gradients."""
+    per_step, total = type(rho)(1) / type(rho)(steps), type(rho)(0)
+    for i in range(w.shape[0]):
+        g = (m[i] - rho * w[i] * zeta_sum[i]) * per_step
+        change, scale[i] = optimizer.step(method, g, scale[i], block)
+        w[i] = min(max(w[i] + rate * change, w_min), w_max)
+        m[i] = 0
+        total += g
+    return total
+
+
+@kernel
+def update(
+    where: Layout, part: int, parts: int, state: State, plastic: Array,
+    method: Any, rate: float, steps: int, block: float, rho: float, w_max: float, totals: Array,
+) -> None:  # fmt: skip
+    """Update the plastic projections after a block of ``steps`` steps (``block`` ms): one of ``parts`` shares of their rows.
+
+    ``rate`` multiplies the optimiser's changes (1, or less after a drop); ``rho`` acts on hidden layers only. ``totals``
+    (parts, projections) gains the sums of all gradients, which are finite if these are.
+    """
+    for k in range(len(where.pre)):
+        if plastic[k]:
+            a, b = where.start[where.post[k]], where.start[where.post[k] + 1]
+            hidden_rho = rho if where.post[k] < len(where.start) - 2 else type(rho)(0)
+            rows = where.row_start[k + 1] - where.row_start[k]
+            for row in range(rows * part // parts, rows * (part + 1) // parts):
+                i = where.w_start[k] + row * (b - a)
+                j = i + b - a
+                totals[part, k] += update_row(
+                    state.w[i:j], state.m[i:j], state.scale[i:j], state.zeta_sum[a:b],
+                    method, rate, steps, block, hidden_rho, -w_max, w_max,
+                )  # fmt: skip

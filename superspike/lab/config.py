@@ -1,0 +1,317 @@
+"""Options: one flat table of everything that can be chosen, for the command line and for config.toml.
+
+The options are the fields of the parameter classes and a few of the network's own. A config file holds the same names
+and the same words as the command line (``tau_mem = "10ms"``), so that a run's config.toml is its command line written
+down. :func:`build` turns such a table into task, network and training; :func:`table` does the reverse.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tomllib
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
+
+import numpy as np
+
+from .. import tasks
+from ..model.feedback import FEEDBACKS
+from ..model.filters import INTEGRATIONS
+from ..model.loss import LOSSES
+from ..model.network import W0, Network, load_weights
+from ..model.neuron import LIF
+from ..model.optimizer import OPTIMIZERS
+from ..model.parameters import (
+    Param,
+    ParameterError,
+    Registry,
+    declared,
+    fields,
+    number,
+    parameters,
+    quantity,
+    without_default,
+    without_dimensions,
+)
+from ..model.rule import Rule
+from ..model.scheme import ENGINES, PRECISIONS, Scheme
+from ..model.surrogate import SURROGATES
+
+RECORDS = ("periods", "spikes")
+
+HIDDEN = [256]
+SEED = 1
+COST_WINDOW = 10_000.0  # ms: a run's cost is the mean over this much time at its end (ZG18 averages over 10 s)
+
+
+@parameters
+class Training(NamedTuple):
+    """How long and how to train. ``duration_ms`` and ``learning_rate_drop_ms`` count from the end of the burn-in."""
+
+    duration_ms: Annotated[float, Param("ms", "simulated time of training, after the burn-in", gt=0, option="duration")] = (
+        200_000.0
+    )
+    burn_in_ms: Annotated[float, Param("ms", "time before it, without weight updates", ge=0, option="burn-in")] = 0.0
+    learning_rate_drop_ms: Annotated[
+        float, Param("ms", "from then on the learning rate is a tenth; 0: never", ge=0, option="learning-rate-drop")
+    ] = 0.0
+    engine: Annotated[str, Param("", "same numbers, very different speed")] = "event"
+    record: Annotated[str, Param("", "which spikes to keep: the first and last period's, or all")] = "periods"
+
+
+class Option(NamedTuple):
+    """One thing that can be chosen: its unit and meaning, its type, its words if it is one of a few, its default in words."""
+
+    param: Param
+    type: type
+    words: tuple[str, ...] = ()
+    default: str = ""
+
+
+# The kinds of things of which one class is chosen by name. Inputs and targets are chosen by the files or texts given.
+CHOICES: dict[str, Registry] = {"feedback": FEEDBACKS, "surrogate": SURROGATES, "optimizer": OPTIMIZERS, "loss": LOSSES}
+CHOSEN = {"feedback": "symmetric", "surrogate": "fast_sigmoid", "optimizer": "rmaxprop", "loss": "van_rossum"}
+SINGLE = (LIF, Rule, Scheme, Training)
+WORDS = {"integration": INTEGRATIONS, "precision": PRECISIONS, "engine": ENGINES, "record": RECORDS}
+TRUTH = ("true", "false")
+PATHS = ("input", "target", "image", "font", "weights")  # relative to the config file that names them
+TASK_KEYS = {"text": "text", "image": "image", "target": "file"}  # an option that says which targets are meant
+OWN = ("task", "period", *CHOICES, "hidden", "w0", "weights", "seed", "task_seed")  # options that are no class's fields
+COMMAND = ("out", "force", "json", "quiet", "help")  # what else superspike train takes
+
+
+def option_name(cls: type, field: str) -> str:
+    """The option that sets a field of a parameter class."""
+    return fields(cls)[field].option.replace("-", "_") or field
+
+
+def in_words(value: Any, unit: str) -> str:
+    """A value as it is typed: ``10ms``."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{repr(value).removesuffix('.0')}{unit.removeprefix('1')}" if isinstance(value, (int, float)) else str(value)
+
+
+def options() -> dict[str, Option]:
+    """Every option by name, in the order of ``superspike train --help``.
+
+    Classes of one kind share the options of one name. Raises ParameterError for two fields that cannot: of different
+    kinds, of one class, or with different units.
+    """
+    found: dict[str, Option] = {
+        "task": Option(Param("", "the targets, if no --text, --image or --target says it"), str, tuple(tasks.TARGETS))
+    }
+    owners = dict.fromkeys((*OWN, *COMMAND), ("", "superspike train"))
+
+    def add(kind: str, cls: type) -> None:
+        own = set()
+        for field, (param, plain) in declared(cls).items():
+            name, address = option_name(cls, field), f"{cls.__name__}.{field}"
+            known = found.get(name)
+            of_kind, owner = owners.setdefault(name, (kind, address))
+            if of_kind != kind or name in own or (known and (known.param.unit, known.type) != (param.unit, plain)):
+                raise ParameterError(
+                    f"{address} and {owner}: must have options of their own, both are --{name.replace('_', '-')}; "
+                    f"give one of them another with option= in its Param"
+                )
+            own.add(name)
+            defaults = cls._field_defaults  # type: ignore[attr-defined]
+            shown = field in defaults and (defaults[field] not in ("", 0) or defaults[field] is False)
+            default = in_words(defaults[field], param.unit) if shown else ""
+            default = default if known is None or known.default == default else f"depends on the {kind}"
+            found[name] = Option(param, plain, TRUTH if plain is bool else WORDS.get(field, ()), default)
+
+    for registry in (tasks.TARGETS, tasks.INPUTS):
+        for cls in registry.values():
+            add(registry.kind, cls)
+    found["period"] = Option(tasks.PERIOD, float)
+    found["hidden"] = Option(Param("", "hidden neurons; 4,4: two layers, 0: none"), list, default=",".join(map(str, HIDDEN)))
+    for kind, registry in CHOICES.items():
+        found[kind] = Option(Param("", f"the {kind}"), str, tuple(registry), CHOSEN[kind])
+        for cls in registry.values():
+            add(kind, cls)
+    found["w0"] = Option(Param("mV", "spread of the initial weights, divided by √n_pre", ge=0), float, default=in_words(W0, "mV"))
+    found["weights"] = Option(Param("", "start from the weights in this .npz file (w0, w1, …)"), str)
+    found["seed"] = Option(Param("", "of all random numbers", ge=0), int, default=str(SEED))
+    found["task_seed"] = Option(Param("", "of the task's random numbers, by default the seed", ge=0), int)
+    for cls in (Training, LIF, Rule, Scheme):
+        add(cls.__name__, cls)
+    return found
+
+
+def parse(option: Option, value: Any) -> Any:
+    """The value of an option from what a person typed, a config file or a table holds. Raises ParameterError."""
+    value = without_dimensions(value)
+    if option.type is bool and isinstance(value, (bool, np.bool_)):
+        return bool(value)
+    if option.words and value not in option.words:
+        raise ParameterError(f"must be one of {', '.join(option.words)}, got {value!r}")
+    if option.type is list:
+        words = value.split(",") if isinstance(value, str) else value if isinstance(value, Iterable) else [value]
+        sizes = [_whole(word) for word in words]
+        if sizes != [0] and any(n < 1 for n in sizes):
+            raise ParameterError(f"must be numbers of neurons such as 256 or 4,4, or 0 for no hidden layer, got {value!r}")
+        return [n for n in sizes if n]
+    if option.type is int:
+        return _whole(value)
+    if option.type is float:
+        with suppress(TypeError, OverflowError):
+            value = value if isinstance(value, str) else number(value)
+        return quantity(value if isinstance(value, str) else repr(value), option.param.unit)
+    if option.type is bool:
+        return value == "true"
+    if not isinstance(value, (str, os.PathLike)):
+        raise ParameterError(f"must be a text, got {value!r}")
+    return str(os.fspath(value))
+
+
+def _whole(word: Any) -> int:
+    try:
+        found = number(int(word) if isinstance(word, str) else word)
+        if found == int(found):
+            return int(found)
+    except (TypeError, ValueError, OverflowError):
+        pass
+    raise ParameterError(f"must be a whole number, got {word!r}")
+
+
+def read(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Read a config file; file names in it are relative to it. Raises ParameterError."""
+    name = os.fspath(path)
+    try:
+        table = tomllib.loads(Path(name).read_text(encoding="utf-8-sig"))  # editors on Windows mark the order of bytes
+    except OSError as error:
+        raise ParameterError(f"{name}: cannot be read ({error.strerror})") from None
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ParameterError(f"{name}: must be a TOML file of options ({error})") from None
+    known = options()
+    for key in table:
+        if key not in known:
+            raise ParameterError(f"{name}: unknown option {key!r}; known: {', '.join(known)}")
+    folder = Path(name).absolute().parent
+    return {key: str(folder / value) if key in PATHS and isinstance(value, str) else value for key, value in table.items()}
+
+
+def targets_of(values: Mapping[str, Any]) -> Any:
+    """The name of the targets that options choose."""
+    return next((name for key, name in TASK_KEYS.items() if key in values), values.get("task", "text"))
+
+
+def merge(base: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """``base`` with the options in ``given`` on top; another kind of task replaces the base's."""
+    kept, chosen = dict(base), []
+    if any(key in given for key in (*TASK_KEYS, "task")):
+        chosen.append((tasks.TARGETS, targets_of(kept), targets_of(given)))
+        kept = {key: value for key, value in kept.items() if key not in TASK_KEYS and key != "task"}
+        kept.pop("period", None)
+    if "seed" in given:
+        kept.pop("task_seed", None)
+    chosen += [(registry, kept.get(kind, CHOSEN[kind]), given[kind]) for kind, registry in CHOICES.items() if kind in given]
+    for registry, old_name, new_name in chosen:  # the old choice's own options go with it
+        old, new = registry.get(str(old_name)), registry.get(str(new_name))
+        if old and new:
+            gone = {option_name(old, f) for f in fields(old)} - {option_name(new, f) for f in fields(new)}
+            kept = {key: value for key, value in kept.items() if key not in gone}
+    return kept | dict(given)
+
+
+def from_options(cls: type, values: Mapping[str, Any]) -> Any:
+    """An instance of a parameter class, from those of the parsed options that are its fields'."""
+    names = {option_name(cls, field): field for field in fields(cls)}
+    for option, field in names.items():
+        if option not in values and field in without_default(cls):
+            raise ParameterError(f"{option}: must be given, {cls.__name__} has no default for it")
+    return cls(**{field: values[option] for option, field in names.items() if option in values})
+
+
+def to_options(values: Any) -> dict[str, Any]:
+    """The options that make an instance of a parameter class again, file names absolute."""
+    found = {}
+    for field, param in fields(type(values)).items():
+        option, value = option_name(type(values), field), getattr(values, field)
+        if option in PATHS:
+            if not value:
+                continue  # the built-in font
+            value = str(Path(value).absolute())
+        found[option] = in_words(value, param.unit) if param.unit else value
+    return found
+
+
+def build(table: Mapping[str, Any]) -> tuple[tasks.Task, Network, Training]:
+    """Task, network and training from a table of options. Raises ParameterError for whatever cannot be."""
+    known, values = options(), {}
+    for key, value in table.items():
+        if key not in known:
+            raise ParameterError(f"unknown option {key!r}; known: {', '.join(known)}")
+        try:
+            values[key] = parse(known[key], value)
+        except ParameterError as error:
+            raise ParameterError(f"{key}: {error}") from None
+    used = set(OWN)
+
+    def make(cls: type) -> Any:
+        used.update(option_name(cls, field) for field in fields(cls))
+        return from_options(cls, values)
+
+    named = [TASK_KEYS[key] for key in TASK_KEYS if key in values]
+    if len(named) > 1 or (named and values.get("task", named[0]) != named[0]):
+        given = " and ".join(key for key in (*TASK_KEYS, "task") if key in values)
+        raise ParameterError(f"task: must be one of text, image, target or another task, got {given}")
+    kind = targets_of(values)
+    needed = {"image": "image", "file": "target"}.get(kind)
+    if needed and needed not in values:
+        raise ParameterError(f"task: {kind} needs a file; give --{needed} FILE")
+    targets = make(tasks.TARGETS.find(kind))
+    inputs = make(tasks.FileInputs if "input" in values else tasks.PoissonInputs)
+    chosen = {key: make(registry.find(values.get(key, CHOSEN[key]))) for key, registry in CHOICES.items()}
+    lif, rule, scheme, training = (make(cls) for cls in SINGLE)
+    unused = [key for key in values if key not in used]
+    if unused:
+        raise ParameterError(f"{unused[0]}: has no effect on what the other options choose; leave it out")
+    seed = values.get("seed", SEED)
+    weights = load_weights(values["weights"]) if "weights" in values else None
+    task = tasks.make(inputs, targets, values.get("period"), values.get("task_seed", seed))
+    network = Network(
+        [task.n_inputs, *values.get("hidden", HIDDEN), task.n_outputs],
+        neuron=lif, rule=rule, scheme=scheme, w0=values.get("w0", W0), weights=weights, seed=seed, **chosen,
+    )  # fmt: skip
+    return task, network, training
+
+
+def table(task: tasks.Task, network: Network, training: Training, initial_weights: bool) -> dict[str, Any]:
+    """The options that make these again. A task made by hand is named by the files that the run's folder holds."""
+    found: dict[str, Any] = {}
+
+    if task.spec:
+        targets, seed = task.spec["targets"], task.spec["seed"]
+        found["task"] = tasks.TARGETS.name_of(targets)
+        found |= to_options(targets) | to_options(task.spec["inputs"])
+        found["task_seed"] = seed
+    else:
+        found |= {"input": "input.ras", "inputs": task.n_inputs, "target": "target.ras", "outputs": task.n_outputs}
+    found["period"] = in_words(task.period_ms, "ms")
+    found["hidden"] = network.sizes[1:-1] or [0]
+    for kind, registry in CHOICES.items():
+        values = getattr(network, kind)
+        found[kind] = registry.name_of(values)
+        found |= to_options(values)
+    found["w0"] = in_words(network.w0, "mV")
+    if initial_weights:
+        found["weights"] = INITIAL_WEIGHTS
+    found["seed"] = network.seed
+    for values in (training, network.neuron, network.rule, network.scheme):
+        found |= to_options(values)
+    return found
+
+
+INITIAL_WEIGHTS = "initial_weights.npz"
+
+
+def to_toml(table: Mapping[str, Any]) -> str:
+    """A config file; a JSON string, number or list of numbers is TOML too."""
+    head = "# superspike train CONFIG.toml repeats this run\n"
+    lines = "".join(f"{key} = {json.dumps(value, ensure_ascii=False)}\n" for key, value in table.items())
+    return head + lines.replace("\x7f", "\\u007f")  # but for this character, which TOML wants escaped

@@ -1,0 +1,294 @@
+"""A finished run, and the folder that holds it."""
+
+from __future__ import annotations
+
+import copy
+import csv
+import json
+import os
+import shutil
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import tasks
+from ..model.network import Network, save_weights
+from ..model.parameters import ParameterError
+from ..model.scheme import to_steps
+from ..spikes.files import write_ras
+from ..spikes.score import agreement
+from ..spikes.trains import Spikes
+from ..tasks import Task
+from . import config, plotting
+from .config import COST_WINDOW, Training
+from .folder import CONFIG, reserve, whole
+
+Array = NDArray[Any]
+
+NUMBERS = (CONFIG, "metrics.csv", "weights.npz", "spikes.npz", "summary.json")
+PICTURES = {"learning.png": plotting.learning, "raster.png": plotting.raster}
+FILES = (*NUMBERS, *PICTURES, config.INITIAL_WEIGHTS, "input.ras", "target.*")  # all that a run's folder may hold
+
+
+@dataclass
+class Run:
+    """What :func:`superspike.train` returns: what happened, whatever is done with the network afterwards.
+
+    Attributes
+    ----------
+    network : a copy, each time, of the network at the end of the run; training it leaves the run as it is
+    metrics : one value a block of ``time_ms``, ``cost`` (Hz) and ``rate_LAYER_hz``; times from the start of the burn-in
+    spikes : :class:`Spikes` of ``input``, ``hidden1``, …, ``output`` and ``target`` in the recorded ``windows_ms``
+    real_time_factor : simulated time over wall-clock time, without compilation
+    """
+
+    _network: Network
+    task: Task
+    training: Training
+    metrics: dict[str, Array]
+    spikes: dict[str, Spikes]
+    windows_ms: list[tuple[float, float]]
+    real_time_factor: float
+    interrupted: bool = False
+    initial_weights: list[Array] | None = None  # where they are not what the network's seed draws
+
+    @property
+    def network(self) -> Network:
+        """The network at the end of the run, to be measured or trained on: a copy, each time."""
+        return copy.deepcopy(self._network)
+
+    @property
+    def cost(self) -> float:
+        """Mean cost (Hz) over the last 10 s, or over all of the training if it was shorter."""
+        time, after = self.metrics["time_ms"], max(self.training.burn_in_ms, self.metrics["time_ms"][-1] - COST_WINDOW)
+        chosen = time > after
+        return float(self.metrics["cost"][chosen if chosen.any() else -1].mean())
+
+    @property
+    def cost_initial(self) -> float:
+        """Mean cost (Hz) over the burn-in, or of the first block where there is none."""
+        before = self.metrics["time_ms"] <= self.training.burn_in_ms
+        return float(self.metrics["cost"][before if before.any() else 0].mean())
+
+    @property
+    def weights(self) -> list[Array]:
+        """The network's weights: one (n_pre, n_post) array in mV per projection."""
+        return self.network.weights
+
+    @property
+    def periods_ms(self) -> list[tuple[float, float]]:
+        """Begin and end (ms) of the first and the last whole period recorded; of all there is, if that is less than two."""
+        period, end = self.task.period_ms, self.windows_ms[-1][1]
+        last = int(to_steps(end, period)) * period
+        return [(0.0, period), (last - period, last)] if last >= 2 * period else [(0.0, end)]
+
+    def answered(self) -> dict[str, Any]:
+        """How the output meets its targets at the end: hits, misses and extra spikes within ±2 ms in the last period.
+
+        With a loss of response windows: how many of the last 100 recorded, and the share of them, are answered rightly.
+        """
+        output, target, window = self.spikes["output"], self.spikes["target"], self._network.loss.window_ms
+        begin, end = self.periods_ms[-1]
+        if window:
+            last = np.unique(target.between(0, end - window).times_ms)[-100:]
+            begin, end = float(last[0]) if len(last) else begin, end - window
+        return agreement(output if window else output.between(begin, end), target.between(begin, end), window)
+
+    def summary(self) -> dict[str, Any]:
+        """The numbers of the run: cost, rates, speed, and how the output meets its targets (:meth:`answered`)."""
+        return {
+            "cost": self.cost,
+            "cost_initial": self.cost_initial,
+            "real_time_factor": self.real_time_factor,
+            "rates_hz": {name[5:-3]: float(values[-1]) for name, values in self.metrics.items() if name.startswith("rate_")},
+            **self.answered(),
+            "sizes": list(self._network.sizes),
+            "period_ms": self.task.period_ms,
+            "burn_in_ms": self.training.burn_in_ms,
+            "duration_ms": self.training.duration_ms,
+            "interrupted": self.interrupted,
+        }
+
+    def plot(self, path: str | os.PathLike[str]) -> None:
+        """Draw the learning curve and the rasters before and after into one picture."""
+        plotting.draw(plotting.overview, self, path)
+
+    def save(self, folder: str | os.PathLike[str], force: bool = False, *, pictures: bool = True) -> None:
+        """Write the run's folder: config.toml, metrics.csv, weights.npz, spikes.npz, summary.json, learning.png, raster.png.
+
+        The numbers appear whole or not at all; a picture that cannot be drawn is a warning. The files that the task was
+        made from are kept in the folder as well. A folder that is not empty is replaced only if it is a run's, with ``force``.
+        """
+        with reserve(folder, force) as own:
+            self.write(own)
+            if pictures:
+                self.draw(own)
+
+    def write(self, own: Path) -> None:
+        """Write all but the pictures into a folder that :func:`superspike.lab.folder.reserve` gave."""
+        with whole(own, FILES) as new:
+            table = config.table(self.task, self._network, self.training, self.initial_weights is not None)
+            (new / CONFIG).write_text(config.to_toml(with_own_files(table, self.task, new)), encoding="utf-8")
+            if self.initial_weights is not None:
+                np.savez(new / config.INITIAL_WEIGHTS, **{f"w{k}": w for k, w in enumerate(self.initial_weights)})  # type: ignore[arg-type]
+            write_metrics(new / "metrics.csv", self.metrics)
+            save_weights(new / "weights.npz", self._network)
+            save_spikes(new / "spikes.npz", self.spikes, self.windows_ms)
+            (new / "summary.json").write_text(json.dumps(self.summary(), indent=2) + "\n", encoding="utf-8")
+
+    def draw(self, folder: Path) -> None:
+        """Add the pictures to the run's folder; warn where that fails."""
+        for name, picture in PICTURES.items():
+            try:
+                plotting.draw(picture, self, folder / name)
+            except Exception as error:  # whatever it is, the numbers are safe
+                warnings.warn(
+                    f"{folder / name} could not be drawn ({error}). The numbers are saved; superspike plot {folder} draws it",
+                    stacklevel=3,
+                )
+
+    @classmethod
+    def load(cls, folder: str | os.PathLike[str]) -> Run:
+        """Read a run's folder. Raises ParameterError, which names the file, where something is missing or broken."""
+        where = Path(folder)
+        if not (where / CONFIG).is_file():
+            raise ParameterError(f"{where}: must be the folder of a run, has no {CONFIG}")
+        table = config.read(where / CONFIG)
+        with reading(where / CONFIG):
+            task, network, training = config.build(table)
+        initial_weights = [w.copy() for w in network.weights] if network.given else None
+        with reading(where / "weights.npz") as path:
+            load_network(path, network)
+        with reading(where / "spikes.npz") as path:
+            spikes, windows = load_spikes(path, network.sizes)
+        with reading(where / "metrics.csv") as path:
+            metrics = read_metrics(path, layer_names(network.sizes))
+        with reading(where / "summary.json") as path:
+            summary = json.loads(path.read_text(encoding="utf-8"))
+            factor, interrupted = summary["real_time_factor"], summary["interrupted"]
+            if type(factor) is not float or type(interrupted) is not bool:
+                raise ParameterError(f"must hold a number and true or false, got {factor!r} and {interrupted!r}")
+        return cls(network, task, training, metrics, spikes, windows, factor, interrupted, initial_weights)
+
+
+def layer_names(sizes: list[int]) -> list[str]:
+    """``input``, ``hidden1``, …, ``output``."""
+    return ["input", *(f"hidden{k}" for k in range(1, len(sizes) - 1)), "output"]
+
+
+def with_own_files(table: Mapping[str, Any], task: Task, new: Path) -> dict[str, Any]:
+    """``table`` with files in ``new`` in the place of those that the task was made from, so that a run's folder can be moved.
+
+    A picture is copied, if it still gives the task's targets; spikes are written as the run had them.
+    """
+    own = dict(table)
+    if "image" in own:
+        ending = Path(own["image"]).suffix
+        picture = new / f"target{ending if ending[1:].isalnum() else '.img'}"
+        try:
+            shutil.copyfile(own["image"], picture)
+            same = (
+                tasks.make(**task.spec | {"targets": task.spec["targets"]._replace(image=str(picture))}).targets == task.targets
+            )
+        except (OSError, ParameterError):  # the file has gone or changed
+            same = False
+        if same:
+            own["image"] = picture.name
+        else:
+            picture.unlink(missing_ok=True)
+            own = {key: value for key, value in own.items() if key not in ("task", "image", "target_rate")} | {"target": ""}
+    for name, units, spikes in (("input", "inputs", task.inputs), ("target", "outputs", task.targets)):
+        if name in own:
+            write_ras(new / f"{name}.ras", spikes)
+            own |= {name: f"{name}.ras", units: spikes.n, f"{name}_ids_from": 0}
+    return own
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[Path]:
+    """Whatever goes wrong while a file of a run is read is a ParameterError that names the file."""
+    try:
+        yield path
+    except ParameterError as error:
+        raise ParameterError(f"{path}: {error}") from None
+    except Exception as error:  # a broken file raises a dozen types
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else f"{type(error).__name__}: {error}"
+        raise ParameterError(f"{path}: must be what a run has saved, cannot be read ({reason})") from None
+
+
+def write_metrics(path: Path, metrics: dict[str, Array]) -> None:
+    """One row a block, numbers in full precision."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(metrics)
+        writer.writerows([[repr(float(value)) for value in row] for row in zip(*metrics.values(), strict=True)])
+
+
+def read_metrics(path: Path, layers: list[str]) -> dict[str, Array]:
+    """The columns of metrics.csv."""
+    columns = ["time_ms", "cost", *(f"rate_{name}_hz" for name in layers)]
+    with path.open(newline="", encoding="utf-8") as file:
+        header, *rows = csv.reader(file)
+    if header != columns or not rows or any(len(row) != len(columns) for row in rows):
+        raise ParameterError(f"must have rows of the columns {', '.join(columns)}, got {len(rows)} of {', '.join(header)}")
+    return dict(zip(columns, np.array(rows, float).T, strict=True))
+
+
+def save_spikes(path: Path, spikes: dict[str, Spikes], windows_ms: list[tuple[float, float]]) -> None:
+    """``LAYER_times_ms``, ``LAYER_ids`` and ``LAYER_n`` of each layer and the target; ``windows_ms`` (windows, 2)."""
+    arrays: dict[str, Any] = {"windows_ms": np.array(windows_ms)}
+    for name, trains in spikes.items():
+        arrays |= {f"{name}_times_ms": trains.times_ms, f"{name}_ids": trains.ids, f"{name}_n": trains.n}
+    np.savez_compressed(path, **arrays)
+
+
+def load_spikes(path: Path, sizes: list[int]) -> tuple[dict[str, Spikes], list[tuple[float, float]]]:
+    """What :func:`save_spikes` wrote for layers of these ``sizes``."""
+    arrays = read_arrays(path)
+    spikes = {}
+    for name, n in zip([*layer_names(sizes), "target"], [*sizes, sizes[-1]], strict=True):
+        times, ids, units = (arrays[f"{name}_{what}"] for what in ("times_ms", "ids", "n"))
+        if units != n:
+            raise ParameterError(f"{name}_n must be {n} units, got {units}")
+        spikes[name] = Spikes(times, ids, n)
+    windows = arrays["windows_ms"]
+    if windows.shape not in ((1, 2), (2, 2)):
+        raise ParameterError(f"windows_ms must be the begin and end of one or two windows, got the shape {windows.shape}")
+    return spikes, [(float(a), float(b)) for a, b in windows]
+
+
+def load_network(path: Path, network: Network) -> None:
+    """Give ``network`` the weights and, where it is fixed, the feedback that :func:`superspike.save_weights` wrote."""
+    arrays = read_arrays(path)
+
+    def like(name: str, own: Array) -> Array:
+        found = arrays[name]
+        if found.shape != own.shape or found.dtype.kind != "f":
+            raise ParameterError(f"{name} must hold numbers of the shape {own.shape}, got {found.dtype} of {found.shape}")
+        return found.astype(own.dtype)
+
+    network.weights = [like(f"w{k}", own) for k, own in enumerate(network.weights)]
+    network.given = True
+    if network.feedback.follows_weights:
+        network.refresh_feedback()
+    else:
+        network.feedback_weights = [like(f"b{k}", own) for k, own in enumerate(network.feedback_weights, 1)]
+
+
+def read_arrays(path: Path) -> dict[str, Array]:
+    """The arrays of an .npz file; one that is asked for and not there is an error that says so."""
+    with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:  # NumPy leaves a broken file open
+        return Arrays({name: file[name] for name in file.files})
+
+
+class Arrays(dict[str, Array]):
+    """Arrays by name."""
+
+    def __missing__(self, name: str) -> Array:
+        raise ParameterError(f"must hold the array {name}, holds {', '.join(self) or 'nothing'}")

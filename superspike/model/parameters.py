@@ -1,0 +1,249 @@
+"""Parameter classes: one declaration gives a default, a unit, a rule, an error message, an option and its help.
+
+A parameter class is a ``NamedTuple`` whose fields are annotated with :class:`Param`; the decorator :func:`parameters`
+checks every value when an instance is made, and keeps it as a plain number, text or truth value. Kernels receive the same
+tuples, cast to the precision of the run.
+"""
+
+from __future__ import annotations
+
+import importlib
+import math
+import numbers
+import operator
+import os
+import re
+from collections.abc import Callable, Iterable
+from decimal import Decimal
+from functools import cache
+from typing import Any, NamedTuple, TypeVar, get_type_hints
+
+import numpy as np
+
+C = TypeVar("C", bound=type)
+
+
+BOUNDS: dict[str, tuple[str, Callable[[float, float], bool]]] = {
+    "gt": (">", operator.gt), "ge": (">=", operator.ge), "lt": ("<", operator.lt), "le": ("<=", operator.le),
+}  # fmt: skip
+
+
+class ParameterError(ValueError):
+    """A value that breaks a rule. The message is an address, a rule, a value and, where there is one, a remedy."""
+
+
+class Param(NamedTuple):
+    """What a field means and which values it takes: ``gt`` (>), ``ge`` (>=), ``lt`` (<) and ``le`` (<=) are its bounds."""
+
+    unit: str
+    help: str
+    gt: float | None = None
+    ge: float | None = None
+    lt: float | None = None
+    le: float | None = None
+    option: str = ""  # the option's name on the command line, where it is not the field's
+
+    def check(self, address: str, value: Any, kind: type = float) -> Any:
+        """``value`` as a plain ``kind`` (float, int, bool or str), if it is a finite number within the bounds, else an error."""
+        value = without_dimensions(value)
+        bounds = [(*BOUNDS[name], getattr(self, name)) for name in BOUNDS if getattr(self, name) is not None]
+        try:
+            if kind is bool and isinstance(value, (bool, np.bool_)):
+                return bool(value)
+            if kind is str and isinstance(value, (str, os.PathLike)):
+                return str(os.fspath(value)).encode().decode()  # a file name that is no text cannot be saved
+            if kind in (int, float):
+                found = number(value)
+                if math.isfinite(found) and (kind is float or found == int(found)):
+                    found = kind(found)
+                    if all(holds(found, bound) for _, holds, bound in bounds):
+                        return found
+        except (TypeError, ValueError, OverflowError):
+            pass
+        limits = " and ".join(f"{sign} {bound:g}" for sign, _, bound in bounds)
+        unit = f" {self.unit}" if self.unit else ""
+        rule = {
+            str: "a text",
+            bool: "True or False",
+            int: f"a whole number {limits}{unit}".rstrip(),
+            float: f"{limits}{unit}" if limits else f"a finite number{unit and f' ({self.unit})'}",
+        }[kind]
+        raise ParameterError(f"{address}: must be {rule}, got {value!r}")
+
+
+def without_dimensions(value: Any) -> Any:
+    """The scalar in an array without dimensions; anything else as it is."""
+    return value[()] if type(value) is np.ndarray and value.ndim == 0 else value
+
+
+def number(value: Any) -> int | float:
+    """``value`` as a Python number: exactly, but NumPy's single and half precision mean the decimal that they print.
+
+    ``np.float32(0.1)`` is 0.1, and not 0.10000000149. Takes what Python, NumPy (scalars and arrays without dimensions),
+    ``Fraction`` and ``Decimal`` offer; TypeError for anything else: truth values, times and quantities with units.
+    """
+    value = without_dimensions(value)
+    if isinstance(value, (bool, np.bool_, np.timedelta64)) or not isinstance(value, (numbers.Real, Decimal)):
+        raise TypeError
+    if isinstance(value, numbers.Integral):
+        return int(value)
+    if isinstance(value, np.floating) and not isinstance(value, float):
+        return float(np.format_float_scientific(value))
+    return float(value)
+
+
+@cache
+def declared(cls: type) -> dict[str, tuple[Param, type]]:
+    """The :class:`Param` and the plain type (float, int, bool or str) of each field of a parameter class, in order."""
+    hints = get_type_hints(cls, include_extras=True)
+    plain = get_type_hints(cls)
+    return {name: (getattr(hints[name], "__metadata__", [Param("", "")])[0], plain[name]) for name in cls._fields}  # type: ignore[attr-defined]
+
+
+def fields(cls: type) -> dict[str, Param]:
+    """The :class:`Param` of each field of a parameter class, in order; a plain number where a class declares none."""
+    return {name: param for name, (param, _) in declared(cls).items()}
+
+
+def field_type(cls: type, name: str) -> type:
+    """The plain type (float, int, bool or str) of a field of a parameter class."""
+    return declared(cls)[name][1]
+
+
+def parameters(cls: C) -> C:
+    """Class decorator: check every field of a NamedTuple against its :class:`Param` when an instance is made."""
+    if "_checked" in vars(cls):
+        return cls
+    make = cls.__new__
+
+    def checked(klass: type, *args: Any, **kwargs: Any) -> Any:
+        given = zip(declared(klass).items(), make(klass, *args, **kwargs), strict=True)
+        return tuple.__new__(
+            klass, [param.check(f"{klass.__name__}.{name}", value, kind) for (name, (param, kind)), value in given]
+        )
+
+    cls._checked = True  # type: ignore[attr-defined]
+    cls.__new__ = checked  # type: ignore[assignment, method-assign]
+    cls._make = classmethod(lambda klass, values: klass(*values))  # type: ignore[attr-defined]  # _replace calls it
+    return cls
+
+
+def cast(values: Any, dtype: type) -> Any:
+    """A parameter tuple with every number in the precision of the run, for the kernels."""
+    return tuple.__new__(type(values), [dtype(value) for value in values])
+
+
+class Registry(dict[str, type]):
+    """Named alternatives of one kind. Command line, errors and tests read it; an unknown name lists the known ones.
+
+    Each is a parameter class (:func:`parameters` is applied where it was not) that has the kind's ``methods``; ``a or b``
+    asks for one of the two.
+    """
+
+    def __init__(self, kind: str, methods: tuple[str, ...] = ()) -> None:
+        super().__init__()
+        self.kind, self.methods = kind, methods
+
+    def __setitem__(self, name: str, cls: type) -> None:
+        address = f"{self.kind} {name!r}"
+        if not (isinstance(cls, type) and issubclass(cls, tuple) and hasattr(cls, "_fields")):
+            raise ParameterError(f"{address}: must be a parameter class, got {cls!r}; derive it from typing.NamedTuple")
+        known = self.get(name, cls)
+        if (known.__module__, known.__qualname__) != (cls.__module__, cls.__qualname__):  # a class may be defined again
+            raise ParameterError(f"{address}: must be a new name, is that of {known.__name__}; give {cls.__name__} another")
+        for method in self.methods:
+            if not any(hasattr(cls, either) for either in method.split(" or ")):
+                raise ParameterError(f"{address}: must have {method}, {cls.__name__} has not; define it as its siblings do")
+        for field, (_, kind) in declared(cls).items():
+            if kind not in (float, int, bool, str):
+                raise ParameterError(f"{cls.__name__}.{field}: must be declared as float, int, bool or str, got {kind!r}")
+        super().__setitem__(name, parameters(cls))
+
+    def register(self, name: str) -> Callable[[C], C]:
+        """Decorator that enters a class under ``name``."""
+
+        def enter(cls: C) -> C:
+            self[name] = cls
+            return cls
+
+        return enter
+
+    def find(self, name: str) -> type:
+        """The alternative called ``name``."""
+        if name not in self:
+            raise ParameterError(f"{self.kind}: must be one of {', '.join(self)}, got {name!r}")
+        return self[name]
+
+    def name_of(self, values: Any) -> str:
+        """The name under which the class of ``values`` is registered."""
+        for name, cls in self.items():
+            if type(values) is cls:
+                return name
+        raise ParameterError(
+            f"{self.kind}: must be one of {', '.join(self)}, or an instance of a registered class, got {values!r}; "
+            f"register a class of your own with the decorator register(NAME)"
+        )
+
+    def make(self, choice: Any) -> Any:
+        """An instance from a name (with its defaults), or the instance itself when it already is one."""
+        if not isinstance(choice, str):
+            self.name_of(choice)
+            return choice
+        cls = self.find(choice)
+        for field in without_default(cls):
+            raise ParameterError(f"{self.kind}: {choice} has no default for {field}; give an instance, {cls.__name__}({field}=…)")
+        return cls()
+
+
+def without_default(cls: type) -> list[str]:
+    """The fields of a parameter class that have to be given."""
+    return [field for field in declared(cls) if field not in cls._field_defaults]  # type: ignore[attr-defined]
+
+
+def check_seed(address: str, seed: int) -> int:
+    """``seed`` as an int, if it is a whole number >= 0."""
+    return int(Param("", "", ge=0).check(address, seed, int))
+
+
+def one_of(address: str, value: str, known: Iterable[str]) -> str:
+    """``value`` if it is one of the ``known`` words, else an error that lists them."""
+    known = list(known)
+    if value not in known:
+        raise ParameterError(f"{address}: must be one of {', '.join(known)}, got {value!r}")
+    return value
+
+
+def extra(package: str) -> Any:
+    """The optional package ``package``, which the extra of that name installs."""
+    try:
+        return importlib.import_module(package)
+    except ModuleNotFoundError as error:
+        if error.name != package:
+            raise
+        raise ModuleNotFoundError(f"{package}: is not installed; pip install 'superspike[{package}]'", name=package) from None
+
+
+# How many of the unit on the left make one of the API's units: ms, mV, Hz, 1/mV.
+_SCALES = {
+    "": {"": 1.0},
+    "ms": {"us": 1e-3, "µs": 1e-3, "ms": 1.0, "s": 1e3, "min": 6e4, "h": 3.6e6},
+    "mV": {"uV": 1e-3, "µV": 1e-3, "mV": 1.0, "V": 1e3},
+    "Hz": {"": 1.0, "Hz": 1.0, "kHz": 1e3, "/s": 1.0},
+    "1/mV": {"": 1.0, "1/mV": 1.0, "/mV": 1.0, "1/V": 1e-3, "/V": 1e-3},
+}
+
+
+def quantity(text: str, unit: str) -> float:
+    """A number with its unit, as typed by a person (``20s``, ``0.5 mV``), in the API's unit ``unit``.
+
+    Times and voltages need a unit, unless they are zero: nobody can tell 20 ms from 20 s otherwise. Raises
+    ParameterError, naming the units it knows.
+    """
+    match = re.fullmatch(r"\s*([-+]?(?:\d+\.?\d*|\.\d+|inf|nan)(?:[eE][-+]?\d+)?)\s*(.*?)\s*", text)
+    scales = _SCALES[unit]
+    if not match or not (match[2] in scales or (not match[2] and float(match[1]) == 0.0)):
+        known = ", ".join(filter(None, scales))
+        rule = f"a number with its unit ({known}), e.g. 10{unit.removeprefix('1')}" if unit else "a number"
+        raise ParameterError(f"must be {rule}, got {text!r}")
+    number = float(match[1])
+    return number * scales[match[2]] if number else 0.0
