@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -10,6 +12,8 @@ import pytest
 import superspike as ss
 from superspike.engine import simulation as simulation_module
 from superspike.engine.simulation import Simulation
+from superspike.engine.state import LANES
+from superspike.model.optimizer import OPTIMIZERS
 
 
 @pytest.mark.parametrize("feedback", ["symmetric", "random"])
@@ -137,3 +141,29 @@ def test_a_training_does_not_begin_with_a_number_that_is_none(small_network: ss.
     small_network.weights[1][3, 1] = np.nan
     with pytest.raises(ss.ParameterError, match=r"Network\.weights: w1 must hold finite numbers"):
         ss.train(small_network, small_task, 1000.0)
+
+
+class Growth(NamedTuple):
+    """An optimiser of one's own that changes weights without a gradient."""
+
+    def step(self, g: float, v: float, block: float) -> tuple[float, float]:
+        return type(g)(60), v
+
+
+@pytest.fixture
+def growth() -> Iterator[Growth]:
+    OPTIMIZERS["growth"] = Growth
+    yield Growth()
+    del OPTIMIZERS["growth"]
+
+
+def test_an_optimiser_of_ones_own_cannot_make_the_padding_spike(growth: Growth, small_task: ss.Task) -> None:
+    simulation = Simulation(ss.Network([10, 6, 2], optimizer=growth, w0=80.0, seed=2), small_task)
+    for _ in range(3):
+        simulation.learn(True)
+        simulation.advance(simulation.steps_to_update())
+        simulation.update()
+    padding = simulation.state.w.reshape(-1, LANES).copy()
+    padding[:10, :6] = padding[10:, :2] = 0
+    assert not padding.any()
+    assert all((w == 100).all() for w in simulation.weights)

@@ -34,6 +34,7 @@ WINDOW = 50  # steps that the event engine takes with one layer before it turns 
 class Layout(NamedTuple):
     """Where layers and projections lie in the flat arrays (int64)."""
 
+    size: Array  # (layers,): how many neurons a layer has, without padding
     start: Array  # (layers + 1,)
     stop: Array  # (layers,): where a layer's neurons, filled up to a whole register, end before the rest of the padding
     pre: Array  # (projections,)
@@ -130,6 +131,7 @@ def layout(sizes: list[int]) -> Layout:
     widths = [padded(n) for n in sizes]
     hidden = range(1, len(sizes) - 1)
     return Layout(
+        size=np.array(sizes, np.int64),
         start=np.cumsum([0, *widths]),
         stop=np.cumsum([0, *widths[:-1]]) + [padded(n, REGISTER) for n in sizes],
         pre=np.arange(len(sizes) - 1),

@@ -35,17 +35,18 @@ def update(
     """Update the plastic projections after a block of ``steps`` steps (``block`` ms): one of ``parts`` shares of their rows.
 
     ``rate`` multiplies the optimiser's changes (1, or less after a drop); ``rho`` acts on hidden layers only. ``totals``
-    (parts, projections) gains the sums of all gradients, which are finite if these are.
+    (parts, projections) gains the sums of all gradients, which are finite if these are. Weights of the padding stay 0,
+    whatever the optimiser makes of no gradient.
     """
     for k in range(len(where.pre)):
         if plastic[k]:
-            a, b = where.start[where.post[k]], where.start[where.post[k] + 1]
+            a, b, n = where.start[where.post[k]], where.start[where.post[k] + 1], where.size[where.post[k]]
             hidden_rho = rho if where.post[k] < len(where.start) - 2 else type(rho)(0)
             rows = where.row_start[k + 1] - where.row_start[k]
             for row in range(rows * part // parts, rows * (part + 1) // parts):
                 i = where.w_start[k] + row * (b - a)
-                j = i + b - a
+                j = i + n
                 totals[part, k] += update_row(
-                    state.w[i:j], state.m[i:j], state.scale[i:j], state.zeta_sum[a:b],
+                    state.w[i:j], state.m[i:j], state.scale[i:j], state.zeta_sum[a : a + n],
                     method, rate, steps, block, hidden_rho, -w_max, w_max,
                 )  # fmt: skip
