@@ -131,7 +131,7 @@ def test_a_number_that_is_none_ends_a_training(engine: str, what: str, small_net
     x[simulation.where.start[1] if what == "v" else -32] = np.nan  # the first onto the outputs' layer
     simulation.advance(4999)
     layer = 1 if what == "v" else 2
-    rule = f"finite numbers, got NaN or infinity in the gradients of the weights onto layer {layer} (0: the input) at 499.9 ms"
+    rule = f"NaN or infinity in the gradients or changes of the weights onto layer {layer} (0: the input) at 499.9 ms"
     with pytest.raises(ss.ParameterError, match=re.escape(rule)):
         simulation.update()
     assert all(np.array_equal(a, b) for a, b in zip(before, small_network.weights, strict=True))
@@ -167,3 +167,20 @@ def test_an_optimiser_of_ones_own_cannot_make_the_padding_spike(growth: Growth, 
     padding[:10, :6] = padding[10:, :2] = 0
     assert not padding.any()
     assert all((w == 100).all() for w in simulation.weights)
+
+
+class Nonsense(NamedTuple):
+    """An optimiser of one's own whose change is no number."""
+
+    def step(self, g: float, v: float, block: float) -> tuple[float, float]:
+        return type(g)(np.nan), v
+
+
+def test_a_change_that_is_no_number_ends_a_training_however_weights_are_clipped(small_task: ss.Task) -> None:
+    OPTIMIZERS["nonsense"] = Nonsense
+    try:
+        network = ss.Network([10, 6, 2], feedback="random", optimizer=Nonsense())
+        with pytest.raises(ss.ParameterError, match="in the gradients or changes of the weights onto layer 1"):
+            ss.train(network, small_task, 600.0, burn_in_ms=0.0)
+    finally:
+        del OPTIMIZERS["nonsense"]

@@ -230,8 +230,8 @@ class Simulation:
         if not math.isfinite(self._totals.sum()):
             layer, time = self.where.post[~np.isfinite(self._totals.sum(0))][0], (self.step - 1) * self.network.scheme.dt
             raise ParameterError(
-                "Simulation.update: must find finite numbers, got NaN or infinity in the gradients of the weights onto "
-                f"layer {layer} (0: the input) at {time:g} ms; look at surrogate and optimizer, if they are your own, "
+                "Simulation.update: must find finite numbers, got NaN or infinity in the gradients or changes of the weights "
+                f"onto layer {layer} (0: the input) at {time:g} ms; look at surrogate and optimizer, if they are your own, "
                 "or lower the learning rate"
             )
         self.network.weights = self.weights

@@ -16,14 +16,14 @@ def update_row(
     w: Array, m: Array, scale: Array, zeta_sum: Array,
     method: Any, rate: float, steps: int, block: float, rho: float, w_min: float, w_max: float,
 ) -> float:  # fmt: skip
-    """Update one presynaptic neuron's row of weights and clear its sums; return the sum of its gradients."""
-    per_step, total = type(rho)(1) / type(rho)(steps), type(rho)(0)
+    """Update one presynaptic neuron's row of weights and clear its sums; return what is finite if gradients and changes are."""
+    per_step, total, zero = type(rho)(1) / type(rho)(steps), type(rho)(0), type(rho)(0)
     for i in range(w.shape[0]):
         g = (m[i] - rho * w[i] * zeta_sum[i]) * per_step
         change, scale[i] = optimizer.step(method, g, scale[i], block)
         w[i] = min(max(w[i] + rate * change, w_min), w_max)
         m[i] = 0
-        total += g
+        total += g + zero * change  # clipped weights do not tell
     return total
 
 
@@ -35,7 +35,7 @@ def update(
     """Update the plastic projections after a block of ``steps`` steps (``block`` ms): one of ``parts`` shares of their rows.
 
     ``rate`` multiplies the optimiser's changes (1, or less after a drop); ``rho`` acts on hidden layers only. ``totals``
-    (parts, projections) gains the sums of all gradients, which are finite if these are. Weights of the padding stay 0,
+    (parts, projections) gains sums that are finite if all gradients and changes are. Weights of the padding stay 0,
     whatever the optimiser makes of no gradient.
     """
     for k in range(len(where.pre)):
