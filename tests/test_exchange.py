@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import sys
 import tempfile
 import warnings
@@ -156,6 +157,12 @@ NETWORKS = st.builds(
     w0=st.floats(0, 300),
     seed=st.integers(0, 1000),
 )  # fmt: skip
+
+
+@needs_nir
+def test_a_pulse_of_numpys_single_precision_is_kept_as_its_decimal() -> None:
+    graph = quiet_nir(Network([3, 2]), pulse_ms=np.float32(0.1))
+    assert json.loads(graph.metadata["superspike"])["pulse_ms"] == 0.1
 
 
 @needs_nir

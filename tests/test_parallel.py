@@ -95,6 +95,12 @@ def test_a_wrong_option_is_refused_before_anything_runs(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("jobs", [0, 1.5, "2", True])
+def test_a_number_of_processes_that_is_none_is_refused(tmp_path: Path, jobs: Any) -> None:
+    with pytest.raises(ss.ParameterError, match=r"sweep\.jobs: must be a whole number >= 1, got"):
+        ss.sweep(TABLES, tmp_path, jobs)
+
+
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_a_run_that_fails_names_itself(tmp_path: Path, jobs: int) -> None:
     bad = [TABLES[0] | {"duration": "2.05ms", "seed": seed} for seed in (7, 8)]  # not a whole number of steps

@@ -472,6 +472,12 @@ def test_weights_that_are_no_synapses_may_be_anything() -> None:
 def test_a_rate_that_is_no_number_is_refused() -> None:
     with pytest.raises(ParameterError, match=r"SuperSpike.update.rate: must be a finite number, got nan"):
         small().update(np.zeros((9, 5)), rate=np.nan)
+    with pytest.raises(ParameterError, match=r"SuperSpike.update.rate: must be finite numbers, got 1e\+300"):
+        small(precision="single").update(np.zeros((9, 5)), rate=1e300)
+
+
+def test_tables_are_no_longer_than_a_block() -> None:
+    assert len(small(tau_rise_ms=20_000.0, tau_decay_ms=20_000.0)._table.step) == len(small(block_ms=20.0)._table.step)
 
 
 def test_read_only_weights_are_refused() -> None:

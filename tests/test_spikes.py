@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import tempfile
 from collections.abc import Callable
+from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -271,6 +272,26 @@ def test_what_is_no_number_is_no_time_and_no_id(values: Any) -> None:
         Spikes([1.0] * len(values), values, 3)
     with pytest.raises(ParameterError, match=r"train 1 must be an array of finite times \(ms\), got"):
         van_rossum_matrix([[1.0], values])
+
+
+class Quantities(np.ndarray):
+    """Stands for the arrays with units of other packages."""
+
+
+def test_quantities_are_no_plain_numbers_whatever_their_unit() -> None:
+    seconds = np.array([1.0, 2.0]).view(Quantities)
+    for spikes in (lambda: Spikes(seconds, [0, 1], 2), lambda: van_rossum_matrix([[1.0], seconds])):
+        with pytest.raises(ParameterError, match=r"\(?ms\)?, got Quantities; give plain numbers, without a unit"):
+            spikes()
+
+
+@pytest.mark.parametrize("kind", [Decimal, Fraction, np.float32, np.array])
+def test_times_of_every_kind_are_compared_with_spikes(kind: Any) -> None:
+    spikes = Spikes([1.0, 2.0], [0, 1], 2)
+    assert spikes.between(kind(1), kind(2)) == Spikes([1.0], [0], 2)
+    assert spikes.between(kind(0), np.inf) == spikes
+    assert spikes.rate_hz(kind(10)) == 100
+    assert match(spikes, spikes, kind(2)).hits == 2
 
 
 @pytest.mark.parametrize("huge", [2**31, 2**32, 2**63, 2**64, 10**20, 1e300, np.inf, np.uint64(2**64 - 1)])

@@ -95,7 +95,7 @@ class Simulation:
         self.cost_scale = cost_per_squared_error(rule, scheme) / sizes[-1]
         self._method = cast(network.optimizer, dtype)
         trace = trace_filter(rule, scheme)
-        interval = min(traces.interval(trace), self.block_steps)
+        interval = traces.interval(trace, self.block_steps)
         self._table = traces.propagators(pre_filter(rule, scheme), trace, error, impulse, interval, dtype)
         self.threads = 1 if engine == "clock" else threads or threads_for(self.where)
         most_spikes = WINDOW * most_inputs + sum(sizes[1:])  # a neuron spikes once per window at most

@@ -48,9 +48,9 @@ flush = inlined(rule.flush)
 INTERVAL = 4.0  # units of the faster of the traces' two time constants: measured in docs/engines.md
 
 
-def interval(trace: Filter) -> int:
-    """How many steps an interval takes: rounding bounds it."""
-    return max(1, round(INTERVAL / -math.log(min(trace[:2]))))
+def interval(trace: Filter, block: int) -> int:
+    """How many steps an interval takes: rounding bounds it, and the block that ends it anyway."""
+    return min(max(1, round(INTERVAL / -math.log(min(trace[:2])))), block)
 
 
 class Propagators(NamedTuple):

@@ -32,7 +32,7 @@ from ..model.loss import LOSSES
 from ..model.network import Network
 from ..model.neuron import LIF
 from ..model.optimizer import OPTIMIZERS
-from ..model.parameters import Param, ParameterError, extra
+from ..model.parameters import Param, ParameterError, extra, number
 from ..model.rule import Rule
 from ..model.scheme import Scheme
 from ..model.surrogate import SURROGATES
@@ -91,7 +91,7 @@ def to_nir(network: Network, pulse_ms: float | None = None) -> Any:
     for kind, registry in CHOICES.items():
         values = getattr(network, kind)
         kept[kind] = {"name": registry.name_of(values), **values._asdict()}
-    return nir.NIRGraph(nodes, list(itertools.pairwise(names)), metadata={KEY: json.dumps(kept, default=float)})
+    return nir.NIRGraph(nodes, list(itertools.pairwise(names)), metadata={KEY: json.dumps(kept, default=number)})
 
 
 def from_nir(graph: Any, pulse_ms: float | None = None, **options: Any) -> Network:

@@ -245,9 +245,7 @@ def eligibilities(t: Traces, table: Propagators, j0: int, i0: int, found: Array)
 
 def count(address: str, value: Any) -> int:
     """``value`` as an int, if it is a whole number >= 1."""
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
-        raise ParameterError(f"{address}: must be a whole number >= 1, got {value!r}")
-    return int(value)
+    return int(Param("", "", ge=1).check(address, value, int))
 
 
 def take_ids(address: str, ids: Any, buffer: Array) -> int:
@@ -468,7 +466,8 @@ class SuperSpike(Stateful):
         dtype: Any = np.float32 if precision == "single" else np.float64
         delay, width = whole_steps("SuperSpike.delay_ms", scheme.delay, dt_ms), padded(self.n_post)
         trace = trace_filter(rule, scheme)
-        self._table = traces.propagators(pre_filter(rule, scheme), trace, GIVEN, 0.0, traces.interval(trace), dtype)
+        interval = traces.interval(trace, self._block_steps)
+        self._table = traces.propagators(pre_filter(rule, scheme), trace, GIVEN, 0.0, interval, dtype)
         self._state = Traces(
             counters=np.zeros(3, np.int64),
             n_spikes=np.zeros(2 * delay + 1, np.int64),
@@ -602,8 +601,8 @@ class SuperSpike(Stateful):
                 f"(n_pre, n_post) = {(self.n_pre, self.n_post)}, got {got}{remedy}"
             )
         check_finite("SuperSpike.update.w", w[self._mask] if self._mask.size else w, w.dtype)
-        Param("", "").check("SuperSpike.update.rate", rate)
         method, dtype, *constants = self._end_block
+        check_finite("SuperSpike.update.rate", [Param("", "").check("SuperSpike.update.rate", rate)], dtype)
         end_block(self._state, self._table, w, self._mask, method, dtype(rate), *constants)
 
     def eligibility(self, i: int, j: int) -> float:

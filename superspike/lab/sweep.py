@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ..engine.jit import source_key, usable_cores, use_one_core
-from ..model.parameters import ParameterError
+from ..model.parameters import Param
 from . import config
 from .run import Run
 from .training import SilentNetworkWarning, train
@@ -46,8 +46,8 @@ def sweep(
     ------
     ParameterError for a wrong option, before anything is run. RuntimeError, naming the run, if its process was killed.
     """
-    if jobs is not None and jobs < 1:
-        raise ParameterError(f"sweep.jobs: must be a whole number >= 1, got {jobs!r}")
+    if jobs is not None:
+        jobs = Param("", "", ge=1).check("sweep.jobs", jobs, int)
     todo = [(dict(table), Path(folder) / run_name(table)) for table in tables]
     missing = {where: table for table, where in todo if not (where / "config.toml").is_file()}
     processes = min(jobs or usable_cores(), len(missing))

@@ -27,6 +27,7 @@ def match(output: Spikes, target: Spikes, tolerance_ms: float = 2.0) -> Matches:
 
     Going forward in time and taking the first partner that is still free pairs as many as can be paired.
     """
+    tolerance_ms = Param("ms", "", ge=0).check("match.tolerance_ms", tolerance_ms)
     hits = 0
     for unit in np.intersect1d(output.ids, target.ids):
         ours, wanted = output.train(unit), target.train(unit)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..model.parameters import Param, ParameterError, extra
+from ..model.parameters import Param, ParameterError, extra, number
 from ..model.scheme import slack, to_steps
 
 Array = NDArray[Any]
@@ -21,11 +21,13 @@ MOST_UNITS = 2**31 - 1
 
 
 def checked_numbers(rule: str, values: Any, kinds: str = "iuf") -> Array:
-    """``values`` as an array of real numbers; ParameterError for texts, complex numbers, dates and masked values."""
+    """``values`` as an array of real numbers; ParameterError for texts, complex numbers, dates, units and masked values."""
     try:
         found = np.asanyarray(values)
     except ValueError:
         raise ParameterError(f"{rule}, got lists of different lengths") from None
+    if not type(found).__module__.startswith("numpy"):
+        raise ParameterError(f"{rule}, got {type(found).__name__}; give plain numbers, without a unit")
     if np.ma.is_masked(found):
         raise ParameterError(f"{rule}, got masked values; leave them out")
     if found.dtype == object:  # lists of numbers too large for numpy, other libraries' columns
@@ -101,7 +103,7 @@ class Spikes:
 
     def between(self, start_ms: float, stop_ms: float) -> Spikes:
         """The spikes with start_ms <= time < stop_ms, at the same times; rounding is forgiven (scheme.slack)."""
-        a, b = np.searchsorted(self.times_ms, [edge - slack(edge) for edge in (start_ms, stop_ms)])
+        a, b = np.searchsorted(self.times_ms, [edge - slack(edge) for edge in map(number, (start_ms, stop_ms))])
         return Spikes(self.times_ms[a:b], self.ids[a:b], self.n)
 
     def train(self, unit: int) -> Array:
@@ -111,7 +113,8 @@ class Spikes:
 
     def rate_hz(self, duration_ms: float) -> float:
         """Mean firing rate per unit (Hz) over ``duration_ms``."""
-        return 1000 * len(self) / self.n / duration_ms
+        duration: float = Param("ms", "", gt=0).check("Spikes.rate_hz.duration_ms", duration_ms)
+        return 1000 * len(self) / self.n / duration
 
     @classmethod
     def from_raster(cls, raster: ArrayLike, dt_ms: float) -> Spikes:
@@ -171,6 +174,7 @@ class Spikes:
         makes them start at 0. The end, ``t_stop``, is the trains' own: spikes here have none. Raises ParameterError for
         a spike before the origin.
         """
+        origin_ms = Param("ms", "").check("Spikes.from_neo.origin_ms", origin_ms)
         times = [as_double(np.asarray(train.magnitude)) * float(train.units.rescale("ms")) - origin_ms for train in trains]
         first = min((float(x.min()) for x in times if x.size), default=0.0)
         if first < 0:
