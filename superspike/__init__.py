@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from .model.network import save_weights as save_weights
     from .model.neuron import LIF as LIF
     from .model.optimizer import SGD as SGD
+    from .model.optimizer import Adam as Adam
     from .model.optimizer import RMaxProp as RMaxProp
     from .model.optimizer import RMSprop as RMSprop
     from .model.parameters import Param as Param
@@ -70,7 +71,7 @@ _HOMES = {
     "model.loss": ("VanRossum", "Windowed"),
     "model.network": ("Network", "load_weights", "save_weights"),
     "model.neuron": ("LIF",),
-    "model.optimizer": ("SGD", "RMSprop", "RMaxProp"),
+    "model.optimizer": ("SGD", "Adam", "RMSprop", "RMaxProp"),
     "interop.plasticity": ("SuperSpike",),
     "model.rule": ("Rule",),
     "lab.run": ("Run",),

@@ -261,6 +261,38 @@ def choose_by_type(stub: Callable[..., Any], **flags: Any) -> None:
     overload(stub, jit_options=options, strict=False)(choose)
 
 
+def each(arrays: tuple[Array, ...], index: Any) -> tuple[Any, ...]:
+    """What lies at ``index`` (a number, a slice, …) in each of a tuple of arrays; how many there are is known to the compiler."""
+    return tuple(array[index] for array in arrays)
+
+
+def put_each(arrays: tuple[Array, ...], index: Any, values: tuple[Any, ...]) -> None:
+    """Write the values, one for each of the arrays, to ``index``."""
+    for array, value in zip(arrays, values, strict=True):
+        array[index] = value
+
+
+@overload(each, jit_options=FLAGS | {"forceinline": True}, strict=False)
+def each_typed(arrays: Any, index: Any) -> Any:
+    """The same in a kernel: the first array's, then the others'."""
+    if arrays.count == 0:
+        return lambda arrays, index: ()
+    return lambda arrays, index: (arrays[0][index], *each(arrays[1:], index))
+
+
+@overload(put_each, jit_options=FLAGS | {"forceinline": True}, strict=False)
+def put_each_typed(arrays: Any, index: Any, values: Any) -> Any:
+    """The same in a kernel."""
+    if arrays.count == 0:
+        return lambda arrays, index, values: None
+
+    def put(arrays: Any, index: Any, values: Any) -> None:
+        arrays[0][index] = values[0]
+        put_each(arrays[1:], index, values[1:])
+
+    return put
+
+
 def usable_cores() -> int:
     """How many of the machine's cores this process may run on: on a cluster, those it was given."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

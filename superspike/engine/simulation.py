@@ -87,7 +87,9 @@ class Simulation:
             delay=delay,
         )
         ring = 1 << (delay + WINDOW - 1).bit_length()
-        self.state = initial_state(self.where, sizes[-1], self._declared("memory", sizes[-1]), ring, rule.exponent, dtype)
+        self.state = initial_state(
+            self.where, sizes[-1], self._declared("memory", sizes[-1]), network.optimizer.memories, ring, rule.exponent, dtype
+        )
         self.weights = self._matrices(self.state.w)
         for own, w in zip(self.weights, network.checked(network.weights), strict=True):
             own[:] = w
@@ -177,11 +179,11 @@ class Simulation:
             self._together(advance, self._work, self._states, logs)
 
     def _run_update(self, plastic: Array, rate: float) -> None:
-        rule, dtype = self.network.rule, self.network.dtype
+        rule, dtype, memories = self.network.rule, self.network.dtype, tuple(self.state.memories)
 
         def share(part: int) -> None:
             update(
-                self.where, part, self.threads, self.state, plastic, self._method, dtype(rate), self.block_steps,
+                self.where, part, self.threads, self.state, memories, plastic, self._method, dtype(rate), self.block_steps,
                 dtype(rule.block), self.constants.rho, dtype(rule.w_max), self._totals,
             )  # fmt: skip
 
@@ -225,6 +227,7 @@ class Simulation:
         if not self.plastic.any():
             return
         self._totals[:] = 0
+        self.state.updates[0] += 1
         self._run_update(self.plastic, rate)
         self.state.zeta_sum[:] = 0
         if not math.isfinite(self._totals.sum()):

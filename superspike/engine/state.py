@@ -84,12 +84,13 @@ class State(NamedTuple):
     h1: Array  # eligibility trace, first and
     h2: Array  # second stage: λ (1/mV)
     m: Array  # Σ e λ over the block
-    scale: Array  # the optimiser's running scale v
+    memories: Array  # (memories, synapses): what the optimiser remembers
+    updates: Array  # (1,): how many there were (int64)
     squares: Array  # (padded outputs,): Σ e² of a call, in double precision
 
 
-SYNAPTIC = ("w", "h1", "h2", "m", "scale")  # the state's arrays over synapses; the others are over neurons
-SHARED = (*SYNAPTIC, "e1", "e2", "squares")  # of these each thread changes a share; of the others it has its own
+SYNAPTIC = ("w", "h1", "h2", "m")  # the state's arrays over synapses; the others are over neurons
+SHARED = (*SYNAPTIC, "memories", "updates", "e1", "e2", "squares")  # of these each thread changes a share; of the others it has its own
 
 
 class Log(NamedTuple):
@@ -176,12 +177,13 @@ def ask(c: Constants, state: State, log: Log, t: int, u: int) -> None:
     put(ptr, (plus, u + 1), b + checked(positive, n_plus, c.outputs))
 
 
-def initial_state(where: Layout, n_out: int, memory: int, ring: int, exponent: float, dtype: type) -> State:
+def initial_state(where: Layout, n_out: int, memory: int, memories: int, ring: int, exponent: float, dtype: type) -> State:
     """Everything at rest, all traces and weights zero."""
     n, s = int(where.start[-1]), int(where.w_start[-1])
     shapes: dict[str, Any] = {"asked": 1, "memory": memory, "f": (ring, staggered(n, dtype)), "squares": padded(n_out)}
-    shapes |= dict.fromkeys(SYNAPTIC, s)
-    types: dict[str, type] = {"refractory": np.int32, "asked": np.int64, "memory": np.int32, "squares": np.float64}
+    shapes |= dict.fromkeys(SYNAPTIC, s) | {"memories": (memories, s), "updates": 1}
+    types: dict[str, type] = {"refractory": np.int32, "memory": np.int32, "squares": np.float64}
+    types |= {"asked": np.int64, "updates": np.int64}
     state = State(**{name: zeros(shapes.get(name, n), types.get(name, dtype), k) for k, name in enumerate(State._fields)})
     state.zeta_a[:] = 0.0**exponent
     return state

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..engine import traces, update
-from ..engine.jit import bound, choose_by_type, compiled, inlined, kernel
+from ..engine.jit import bound, choose_by_type, compiled, each, inlined, kernel
 from ..engine.state import padded, zeros
 from ..engine.traces import (
     GAIN,
@@ -55,13 +55,13 @@ choose_by_type(surrogate.derivative)
 derivative, update_row, flush = surrogate.derivative, update.update_row, inlined(rule.flush)
 own_rate_step, own_rate_spikes = inlined(rule.own_rate_step), inlined(rule.own_rate_spikes)
 
-STEP, Q, NOW = 0, 1, 2  # of the counters
+STEP, Q, NOW, UPDATES = 0, 1, 2, 3  # of the counters
 
 
 class Traces(NamedTuple):
     """Everything that changes. ``width`` is n_post, padded; q counts the steps of an interval, D those of the delay."""
 
-    counters: Array  # (3,): steps so far, steps so far in this interval, this interval's tag
+    counters: Array  # (4,): steps so far, steps so far in this interval, this interval's tag, updates so far
     n_spikes: Array  # (2 D + 1,): how many presynaptic spikes step t had, in row t mod (2 D + 1),
     spikes: Array  # (2 D + 1, n_pre): and their ids
     f: Array  # (D + 1, width): the surrogate of step t in row t mod (D + 1), 1/mV
@@ -75,7 +75,7 @@ class Traces(NamedTuple):
     h1: Array  # (n_pre, width): the eligibility trace in the frame of the row's tag,
     h2: Array
     m: Array  # Σ e λ over the block, likewise
-    scale: Array  # (n_pre, width): the optimiser's running scale
+    memories: Array  # (memories, n_pre, width): what the optimiser remembers
 
 
 class Given(NamedTuple):
@@ -206,22 +206,26 @@ def advance(t: Traces, table: Propagators, given: Given, error: Array, f: Any, o
 
 @kernel
 def end_block(
-    t: Traces, table: Propagators, w: Array, mask: Array, method: Any, rate: float, steps: int, block: float, rho: float,
-    w_min: float, w_max: float,
+    t: Traces, table: Propagators, memories: tuple[Array, ...], w: Array, mask: Array, method: Any, rate: float, steps: int,
+    block: float, rho: float, w_min: float, w_max: float,
 ) -> None:  # fmt: skip
     """Update the weights (n_pre, n_post) where ``mask`` is true, everywhere if it is empty, and clear the sums."""
     end_interval(t, table)
     end_maps(t, table)
-    n = w.shape[1]
+    t.counters[UPDATES] += 1
+    n, update = w.shape[1], type(rho)(t.counters[UPDATES])
     for j in range(w.shape[0]):
         if mask.size == 0:
-            update_row(w[j], t.m[j, :n], t.scale[j, :n], t.zeta[2, :n], method, rate, steps, block, rho, w_min, w_max)
+            update_row(
+                w[j], t.m[j, :n], each(memories, (j, slice(n))), t.zeta[2, :n],
+                method, update, rate, steps, block, rho, w_min, w_max,
+            )  # fmt: skip
         else:
             for i in range(n):
                 if mask[j, i]:
                     update_row(
-                        w[j, i : i + 1], t.m[j, i : i + 1], t.scale[j, i : i + 1], t.zeta[2, i : i + 1],
-                        method, rate, steps, block, rho, w_min, w_max,
+                        w[j, i : i + 1], t.m[j, i : i + 1], each(memories, (j, slice(i, i + 1))), t.zeta[2, i : i + 1],
+                        method, update, rate, steps, block, rho, w_min, w_max,
                     )  # fmt: skip
         t.m[j] = 0
     t.zeta[2] = 0
@@ -402,7 +406,7 @@ class SuperSpike(Stateful):
     block_ms : time between weight updates (ms)
     v_threshold : the postsynaptic neurons' threshold ϑ (mV); voltages are absolute, and the surrogate reads v − ϑ
     surrogate : σ'(U): a name (fast_sigmoid, …) or an instance such as ``FastSigmoid(beta=2.0)``
-    optimizer : a name (rmaxprop, rmsprop, sgd) or an instance such as ``RMaxProp(learning_rate=0.5)``
+    optimizer : a name (rmaxprop, rmsprop, adam, sgd) or an instance such as ``RMaxProp(learning_rate=0.5)``
     w_max, w_min : bounds of the weights, in the weights' unit (mV); w_min is −w_max unless given
     mask : boolean (n_pre, n_post); where it is false there is no synapse: its weight never changes, its eligibility is 0
     rho, exponent, tau_het_ms : heterosynaptic regulariser as in ``Rule``; with rho > 0 steps need ``post_spikes``
@@ -469,7 +473,7 @@ class SuperSpike(Stateful):
         interval = traces.interval(trace, self._block_steps)
         self._table = traces.propagators(pre_filter(rule, scheme), trace, GIVEN, 0.0, interval, dtype)
         self._state = Traces(
-            counters=np.zeros(3, np.int64),
+            counters=np.zeros(4, np.int64),
             n_spikes=np.zeros(2 * delay + 1, np.int64),
             spikes=np.zeros((2 * delay + 1, self.n_pre), np.int64),
             tag=np.zeros(self.n_pre, np.int64),
@@ -480,7 +484,8 @@ class SuperSpike(Stateful):
             zeta=zeros((3, width), dtype),
             sums=zeros(8 * width, dtype),
             maps=zeros((TAGS, 8 * width), dtype),
-            **{name: zeros((self.n_pre, width), dtype) for name in ("h1", "h2", "m", "scale")},
+            **{name: zeros((self.n_pre, width), dtype) for name in ("h1", "h2", "m")},
+            memories=zeros((optimizer.memories, self.n_pre, width), dtype),
         )
         self._given = Given(
             pre=np.zeros(self.n_pre, np.int64),
@@ -515,7 +520,7 @@ class SuperSpike(Stateful):
     def _bounds(self, state: dict[str, Array]) -> dict[str, Any]:
         now = state["counters"][NOW]
         return {
-            "counters": [2**62, len(self._table.step), TAGS],
+            "counters": [2**62, len(self._table.step), TAGS, 2**62],
             "n_spikes": self.n_pre + 1,
             "spikes": self.n_pre,
             "tag": now + 1,
@@ -603,7 +608,7 @@ class SuperSpike(Stateful):
         check_finite("SuperSpike.update.w", w[self._mask] if self._mask.size else w, w.dtype)
         method, dtype, *constants = self._end_block
         check_finite("SuperSpike.update.rate", [Param("", "").check("SuperSpike.update.rate", rate)], dtype)
-        end_block(self._state, self._table, w, self._mask, method, dtype(rate), *constants)
+        end_block(self._state, self._table, tuple(self._state.memories), w, self._mask, method, dtype(rate), *constants)
 
     def eligibility(self, i: int, j: int) -> float:
         """λ_ij (1/mV) of the synapse from j (pre) to i (post), as it met the error in the last step. O(1)."""
@@ -625,7 +630,7 @@ class SuperSpike(Stateful):
         return found
 
     def reset(self) -> None:
-        """Forget everything: traces, sums, the optimiser's scale and the time. The weights are the caller's."""
+        """Forget everything: traces, sums, the optimiser's memories and the time. The weights are the caller's."""
         super().reset()
         self._state.free[0] = self._table.end[0, :6]
         self._state.zeta[1] = 0.0**self._exponent

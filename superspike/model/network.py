@@ -32,7 +32,7 @@ class Network:
     sizes : neurons per layer from the input up, e.g. ``[200, 256, 100]``; two entries mean no hidden layer
     feedback : how errors reach hidden layers: a name (symmetric, random, uniform, none) or an instance
     surrogate : f(U) = σ'(U): a name (fast_sigmoid, …) or an instance such as ``FastSigmoid(beta=2.0)``
-    optimizer : a name (rmaxprop, rmsprop, sgd) or an instance such as ``RMaxProp(learning_rate=0.5)``
+    optimizer : a name (rmaxprop, rmsprop, adam, sgd) or an instance such as ``RMaxProp(learning_rate=0.5)``
     loss : which errors the outputs get: a name (van_rossum, windowed) or an instance such as ``Windowed(window=25.0)``
     neuron, rule, scheme : the parameters of neurons, plasticity and time stepping
     w0 : initial weights are drawn from N(0, (w0/√n_pre)²), in mV, and clipped to the rule's bounds

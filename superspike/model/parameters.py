@@ -137,12 +137,12 @@ class Registry(dict[str, type]):
     """Named alternatives of one kind. Command line, errors and tests read it; an unknown name lists the known ones.
 
     Each is a parameter class (:func:`parameters` is applied where it was not) that has the kind's ``methods``; ``a or b``
-    asks for one of the two.
+    asks for one of the two. ``check`` raises a ParameterError for an instance that the kernels could not work with.
     """
 
-    def __init__(self, kind: str, methods: tuple[str, ...] = ()) -> None:
+    def __init__(self, kind: str, methods: tuple[str, ...] = (), check: Callable[[Any], None] = lambda values: None) -> None:
         super().__init__()
-        self.kind, self.methods = kind, methods
+        self.kind, self.methods, self.check = kind, methods, check
 
     def __setitem__(self, name: str, cls: type) -> None:
         address = f"{self.kind} {name!r}"
@@ -188,11 +188,26 @@ class Registry(dict[str, type]):
         """An instance from a name (with its defaults), or the instance itself when it already is one."""
         if not isinstance(choice, str):
             self.name_of(choice)
+            self.check(choice)
             return choice
         cls = self.find(choice)
         for field in without_default(cls):
             raise ParameterError(f"{self.kind}: {choice} has no default for {field}; give an instance, {cls.__name__}({field}=…)")
-        return cls()
+        return self.make(cls())
+
+
+def attempt(values: Any, method: str, arguments: dict[str, Any]) -> Any:
+    """What a method of a parameter class returns. Raises a ParameterError that names it for whatever goes wrong in it.
+
+    Kernels call it later with numbers of the run's precision: what is wrong there is a page of the compiler's.
+    """
+    address = f"{type(values).__name__}.{method}"
+    expected = f"{method}(self, {', '.join(arguments)})"
+    try:
+        with np.errstate(all="ignore"):
+            return getattr(values, method)(*arguments.values())
+    except Exception as error:
+        raise ParameterError(f"{address}: must be defined as {expected}, and run, got {type(error).__name__}: {error}") from error
 
 
 def without_default(cls: type) -> list[str]:
