@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -120,3 +120,98 @@ def test_adam_in_the_array_interface_is_plain_adam_and_goes_on_from_a_state(mask
     for _ in drive([again], [then], 25, begin=25):
         pass
     np.testing.assert_array_equal(then, w)
+
+
+class Momentum(NamedTuple):
+    """An optimiser of somebody's own, once with each of the mistakes that one makes."""
+
+    mistake: str = ""
+    memories = 1
+
+    def step(self, g: Any, memory: Any, n: Any, block: Any) -> Any:
+        match self.mistake:
+            case "one value":
+                return g
+            case "bare":
+                return g, memory[0]
+            case "too many":
+                return g, (memory[0], g)
+            case "forgotten":
+                return None
+            case "typing":
+                return q * g, memory  # type: ignore[name-defined]  # noqa: F821
+        return g, (memory[0] + g,)
+
+
+@pytest.mark.parametrize(
+    ("mistake", "message"),
+    [
+        ("one value", r"must return the change and a tuple of as many numbers as it has memories, 1, got .*1\.0"),
+        ("bare", r"must return the change and a tuple of as many numbers .*, 1, got \(.*1\.0.*, .*0\.0.*\)"),
+        ("too many", r"must return the change and a tuple of as many numbers as it has memories, 1, got "),
+        ("forgotten", r"must return the change and a tuple of as many numbers as it has memories, 1, got None"),
+        ("typing", r"must be defined as step\(self, g, memory, n, block\), and run, got NameError: name 'q' is not defined"),
+    ],
+)
+def test_a_step_that_cannot_be_is_refused_in_a_line(mistake: str, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(OPTIMIZERS, "momentum", Momentum)
+    assert ss.Network([3, 2], optimizer=Momentum()).optimizer == Momentum()
+    for make in (lambda optimizer: ss.Network([3, 2], optimizer=optimizer), lambda x: ss.SuperSpike(3, 2, optimizer=x)):
+        with pytest.raises(ss.ParameterError, match=rf"^Momentum\.step: {message}"):
+            make(Momentum(mistake))
+
+
+@pytest.mark.parametrize("memories", [-1, 1.5, "two", True])
+def test_memories_are_counted(memories: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(OPTIMIZERS, "momentum", Momentum)
+    monkeypatch.setattr(Momentum, "memories", memories)
+    with pytest.raises(ss.ParameterError, match=r"^Momentum\.memories: must be a whole number >= 0, got "):
+        ss.Network([3, 2], optimizer="momentum")
+
+
+class OldStep(NamedTuple):
+    """A step with the parameters of another program."""
+
+    memories = 1
+
+    def step(self, gradient: float) -> float:
+        return gradient
+
+
+class Silent(NamedTuple):
+    """An optimiser that does not say what it remembers."""
+
+    def step(self, g: Any, memory: Any, n: Any, block: Any) -> Any:
+        return g, memory
+
+
+def test_a_step_with_other_parameters_and_no_memories_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(OPTIMIZERS, "old", OldStep)
+    with pytest.raises(
+        ss.ParameterError, match=r"^OldStep\.step: must be defined as step\(self, g, memory, n, block\), and run, got TypeError"
+    ):
+        ss.Network([3, 2], optimizer="old")
+    with pytest.raises(ss.ParameterError, match=r"^optimizer 'silent': must have memories, Silent has not"):
+        OPTIMIZERS.register("silent")(Silent)
+
+
+def half(x: float) -> float:
+    return x / 2
+
+
+class Helped(NamedTuple):
+    """An optimiser that calls a function which Numba does not know."""
+
+    memories = 0
+
+    def step(self, g: Any, memory: Any, n: Any, block: Any) -> Any:
+        return half(g), memory
+
+
+def test_a_step_that_does_not_compile_is_named_in_a_line(monkeypatch: pytest.MonkeyPatch, small_task: ss.Task) -> None:
+    monkeypatch.setitem(OPTIMIZERS, "helped", Helped)
+    rule = r"^Helped\.step: must be made of what Numba compiles, .*, got: .*'half'.*test_optimizer\.py \(\d+\)\)$"
+    with pytest.raises(ss.ParameterError, match=rule):
+        ss.train(ss.Network([10, 6, 2], optimizer="helped"), small_task, 100.0, burn_in_ms=0.0)
+    with pytest.raises(ss.ParameterError, match=rule):
+        ss.SuperSpike(9, 5, precision="double", optimizer="helped").update(np.zeros((9, 5)))

@@ -382,7 +382,7 @@ def test_a_step_allocates_nothing() -> None:
         ({"w_max": 0}, r"SuperSpike.w_max: must be > 0 mV, got 0"),
         ({"w_min": 200.0}, r"SuperSpike.w_min: must be < 100 mV, got 200.0"),
         ({"surrogate": "step"}, r"surrogate: must be one of fast_sigmoid, .*, got 'step'"),
-        ({"optimizer": "adam"}, r"optimizer: must be one of rmaxprop, .*, got 'adam'"),
+        ({"optimizer": "adagrad"}, r"optimizer: must be one of rmaxprop, .*, got 'adagrad'"),
         ({"precision": "half"}, r"SuperSpike.precision: must be one of single, double, got 'half'"),
         ({"integration": "rk4"}, r"SuperSpike.integration: must be one of euler, exact, got 'rk4'"),
         ({"mask": np.ones((5, 9), bool)}, r"SuperSpike.mask: must be a boolean array of shape \(n_pre, n_post\) = \(9, 5\), got .*\(5, 9\)"),

@@ -28,11 +28,14 @@ from numba.core import types
 from numba.core.caching import NullCache
 from numba.core.compiler import CompilerBase, CompileResult, DefaultPassBuilder
 from numba.core.compiler_machinery import register_pass
+from numba.core.errors import NumbaError
 from numba.core.lowering import Lower
 from numba.core.serialize import dumps
 from numba.core.typed_passes import BaseNativeLowering, NativeLowering
 from numba.extending import lower_builtin, overload, type_callable
 from numpy.typing import NDArray
+
+from ..model.parameters import ParameterError
 
 Array = NDArray[Any]
 
@@ -235,6 +238,30 @@ def bound(function: Any, *arguments: Any) -> Callable[..., Any]:
     with compile_lock():
         function.compile(signature)
     return function.get_overload(signature)  # type: ignore[no-any-return]
+
+
+@contextlib.contextmanager
+def naming(guests: dict[str, tuple[Any, ...]]) -> Iterator[None]:
+    """Turn the compiler's page about a kernel into a line about the method, of a class from outside the package, that it met.
+
+    ``guests`` are methods by name, each with arguments of the types with which kernels call it, ``self`` first.
+    """
+    try:
+        yield
+    except NumbaError:
+        for method, (values, *others) in guests.items():
+            arguments = tuple(numba.typeof(x) for x in (values, *others))  # type: ignore[no-untyped-call]
+            if is_foreign(arguments[0]):
+                try:
+                    numba.njit(**FLAGS)(getattr(type(values), method)).compile(arguments)
+                except NumbaError as error:
+                    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+                    cause = lines[1] if lines[0].startswith("Failed in") else lines[0]
+                    raise ParameterError(
+                        f"{type(values).__name__}.{method}: must be made of what Numba compiles, numbers and math, got: {cause} "
+                        f"({error.loc})"
+                    ) from None
+        raise
 
 
 @functools.cache

@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..model.loss import needs
 from ..model.network import Network
 from ..model.parameters import ParameterError, cast, one_of
 from ..model.rule import RHO_PER_MV2
 from ..model.scheme import ENGINES, cost_per_squared_error, error_filter, membrane_filter, pre_filter, trace_filter, whole_steps
 from ..tasks import Task
 from . import clock, event, traces
-from .jit import compile_lock, cores
+from .jit import compile_lock, cores, naming, read_only
 from .state import (
     WINDOW,
     Constants,
@@ -118,11 +119,7 @@ class Simulation:
 
     def _declared(self, method: str, *arguments: int) -> int:
         """What a method of the loss says that it needs."""
-        loss = self.network.loss
-        n = getattr(loss, method)(*arguments)
-        if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 0:
-            raise ParameterError(f"{type(loss).__name__}.{method}: must return a whole number >= 0, got {n!r}")
-        return int(n)
+        return needs(self.network.loss, method, *arguments)
 
     def _matrices(self, flat: Array) -> list[Array]:
         """Views of a flat array over synapses as one (n_pre, n_post) matrix per projection."""
@@ -156,7 +153,13 @@ class Simulation:
 
     def compile(self) -> None:
         """Compile the kernels, or load them from the cache, so that no later call has to."""
-        with compile_lock():
+        one, ids = self.network.dtype(1), np.zeros(1, np.int32)
+        guests = {
+            "derivative": (self.constants.surrogate, one),
+            "step": (self._method, one, (one,) * len(self.state.memories), one, one),
+            "impulses": (self.constants.loss, read_only(ids), read_only(ids), 1, ids, ids, ids),
+        }
+        with compile_lock(), naming(guests):
             self._run_engine(self._open_log(0), 0)
             self._run_update(np.zeros_like(self.plastic), 1.0)
 

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 from typing import Annotated, Any, NamedTuple
 
+import numpy as np
 from numpy.typing import NDArray
 
-from .parameters import Param, Registry, parameters
+from .parameters import Param, ParameterError, Registry, attempt, parameters
 
 Array = NDArray[Any]
-
-LOSSES = Registry("loss", methods=("follows_spikes", "window_ms", "memory", "room", "impulses"))
 
 CLOSED, WAITING, ANSWERED = 0, 1, 2  # what a window knows of an output: not expected, expected, has spiked
 
@@ -29,6 +28,31 @@ def impulses(
     positive impulses go to the beginning of ``minus`` and ``plus``. ``memory`` is the loss's own from step to step.
     """
     return self.impulses(spikes, targets, window, memory, minus, plus)  # type: ignore[no-any-return]
+
+
+def needs(loss: Any, method: str, *arguments: int) -> int:
+    """How much a loss needs: what its ``memory`` or ``room`` returns, if that is a whole number."""
+    n = getattr(loss, method)(*arguments)
+    if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 0:
+        raise ParameterError(f"{type(loss).__name__}.{method}: must return a whole number >= 0, got {n!r}")
+    return int(n)
+
+
+def check_impulses(loss: Any) -> None:
+    """Raise the error that says what is wrong with a loss, as far as a first step with one of two outputs tells."""
+    room, memory = needs(loss, "room", 2, 1, 1, 1), needs(loss, "memory", 2)
+    ids = np.zeros(1, np.int32)
+    ids.flags.writeable = False
+    minus, plus = np.zeros((2, room), np.int32)
+    arguments = {"spikes": ids, "targets": ids, "window": 1, "memory": np.zeros(memory, np.int32), "minus": minus, "plus": plus}
+    found = attempt(loss, "impulses", arguments)
+    if not isinstance(found, tuple) or [isinstance(n, (int, np.integer)) for n in found] != [True, True]:
+        raise ParameterError(
+            f"{type(loss).__name__}.impulses: must return how many impulses are negative and how many positive, got {found!r}"
+        )
+
+
+LOSSES = Registry("loss", methods=("follows_spikes", "window_ms", "memory", "room", "impulses"), check=check_impulses)
 
 
 @LOSSES.register("van_rossum")

@@ -92,10 +92,10 @@ class RMSprop(NamedTuple):
 class Adam(NamedTuple):
     """m = β1 m + (1 − β1) g, v = β2 v + (1 − β2) g², Δw = r0 m̂/(√v̂ + ε); m̂ = m/(1 − β1ⁿ), v̂ = v/(1 − β2ⁿ) (Kingma & Ba 2015).
 
-    The betas are per block. ε is small beside any gradient: it only keeps 0/0 away.
+    The betas are per block. ε is small beside any gradient: it only keeps 0/0 away. A step may be several times r0.
     """
 
-    learning_rate: Rate = 1.0
+    learning_rate: Rate = 0.5
     beta1: Annotated[float, Param("", "decay per block of the gradient's running mean", ge=0, lt=1)] = 0.9
     beta2: Annotated[float, Param("", "decay per block of the squared gradient's running mean", ge=0, lt=1)] = 0.999
     epsilon: Annotated[float, Param("1/mV", "added to the gradient's running scale", gt=0)] = 1e-15

@@ -8,18 +8,28 @@ are compiled. Adding a surrogate is adding a class here.
 from __future__ import annotations
 
 import math
+from numbers import Real
 from typing import Annotated, Any, NamedTuple
 
-from .parameters import Param, Registry, parameters
+import numpy as np
 
-SURROGATES = Registry("surrogate", methods=("derivative",))
-
-Beta = Annotated[float, Param("1/mV", "steepness of the surrogate at threshold", gt=0)]
-
+from .parameters import Param, ParameterError, Registry, attempt, parameters
 
 def derivative(self: Any, x: float) -> float:
     """σ'(U) in 1/mV of the surrogate ``self`` at ``x`` = U − ϑ in mV."""
     return self.derivative(x)  # type: ignore[no-any-return]
+
+
+def check_derivative(surrogate: Any) -> None:
+    """Raise the error that says what is wrong with ``derivative``, as far as a first call tells."""
+    found = attempt(surrogate, "derivative", {"x": np.float64(-1)})
+    if not isinstance(found, Real):
+        raise ParameterError(f"{type(surrogate).__name__}.derivative: must return a number, got {found!r}")
+
+
+SURROGATES = Registry("surrogate", methods=("derivative",), check=check_derivative)
+
+Beta = Annotated[float, Param("1/mV", "steepness of the surrogate at threshold", gt=0)]
 
 
 @SURROGATES.register("fast_sigmoid")
