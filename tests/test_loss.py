@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -132,6 +132,24 @@ def test_what_a_loss_declares_is_checked(
     monkeypatch.setattr(Twice, method, lambda self, *arguments: value)
     with pytest.raises(ss.ParameterError, match=rf"Twice\.{method}: must return a whole number >= 0, got {value}"):
         Simulation(ss.Network([10, 6, 2], loss=twice()), small_task)
+
+
+@pytest.mark.parametrize(
+    ("impulses", "message"),
+    [
+        (lambda self, spikes, targets, window, memory, minus, plus: None, "must return how many impulses are .*, got None"),
+        (lambda self, spikes, targets, window, memory, minus, plus: 1, "must return how many impulses are .*, got 1"),
+        (lambda self, spikes, targets, window, memory, minus, plus: (1.0, 0), r"must return how many .*, got \(1\.0, 0\)"),
+        (lambda self, spikes, targets: (0, 0), r"must be defined as impulses\(self, spikes, .*, plus\), and run, got TypeError"),
+        (lambda self, spikes, *others: spikes.fill(1), "must be defined as .*, and run, got ValueError: .*read-only"),
+    ],
+)
+def test_impulses_that_cannot_be_are_refused_in_a_line(
+    impulses: Any, message: str, twice: type, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Twice, "impulses", impulses)
+    with pytest.raises(ss.ParameterError, match=rf"^Twice\.impulses: {message}"):
+        ss.Network([10, 6, 2], loss=twice())
 
 
 @settings(max_examples=60, deadline=None, derandomize=True)

@@ -214,4 +214,4 @@ def test_a_step_that_does_not_compile_is_named_in_a_line(monkeypatch: pytest.Mon
     with pytest.raises(ss.ParameterError, match=rule):
         ss.train(ss.Network([10, 6, 2], optimizer="helped"), small_task, 100.0, burn_in_ms=0.0)
     with pytest.raises(ss.ParameterError, match=rule):
-        ss.SuperSpike(9, 5, precision="double", optimizer="helped").update(np.zeros((9, 5)))
+        ss.SuperSpike(9, 5, precision="double", optimizer="helped")

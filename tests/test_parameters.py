@@ -330,6 +330,65 @@ def test_a_surrogate_of_ones_own_is_known_by_its_name_everywhere(monkeypatch: py
         Network([10, 2], surrogate="rump")
 
 
+class Faulty(NamedTuple):
+    """A surrogate of somebody's own, once with each of the mistakes that one makes."""
+
+    mistake: str = ""
+
+    def derivative(self, x: Any, *more: Any) -> Any:
+        match self.mistake:
+            case "forgotten":
+                return None
+            case "another's":
+                return x.relu()
+        return [x][0]
+
+
+class Bare(NamedTuple):
+    """A derivative that takes nothing."""
+
+    def derivative(self) -> float:
+        return 1.0
+
+
+def doubled(x: Any) -> Any:
+    return 2 * x
+
+
+class Helped(NamedTuple):
+    """A derivative that runs in Python and does not compile: Numba does not know the function."""
+
+    def derivative(self, x: Any) -> Any:
+        return doubled(x)
+
+
+@pytest.mark.parametrize(
+    ("surrogate", "message"),
+    [
+        (Faulty("forgotten"), r"Faulty\.derivative: must return a number, got None"),
+        (
+            Faulty("another's"),
+            r"Faulty\.derivative: must be defined as derivative\(self, x\), and run, got AttributeError: .*relu",
+        ),
+        (Bare(), r"Bare\.derivative: must be defined as derivative\(self, x\), and run, got TypeError: .*positional argument"),
+    ],
+)
+def test_a_derivative_that_cannot_be_is_refused_in_a_line(surrogate: Any, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(SURROGATES, "mine", type(surrogate))
+    for make in (lambda: Network([3, 2], surrogate=surrogate), lambda: SuperSpike(3, 2, surrogate=surrogate)):
+        with pytest.raises(ParameterError, match=f"^{message}"):
+            make()
+
+
+def test_a_derivative_that_does_not_compile_is_named_in_a_line(monkeypatch: pytest.MonkeyPatch, small_task: Task) -> None:
+    monkeypatch.setitem(SURROGATES, "helped", Helped)
+    rule = r"^Helped\.derivative: must be made of what Numba compiles, numbers and functions of math, got: .*'doubled'.*\(.*test_parameters\.py \(\d+\)\)$"
+    with pytest.raises(ParameterError, match=rule):
+        train(Network([10, 2], surrogate="helped"), small_task, 100.0)
+    with pytest.raises(ParameterError, match=rule):
+        SuperSpike(3, 2, surrogate="helped")
+
+
 class Plain:
     """No parameter class."""
 

@@ -28,7 +28,6 @@ from numba.core import types
 from numba.core.caching import NullCache
 from numba.core.compiler import CompilerBase, CompileResult, DefaultPassBuilder
 from numba.core.compiler_machinery import register_pass
-from numba.core.errors import NumbaError
 from numba.core.lowering import Lower
 from numba.core.serialize import dumps
 from numba.core.typed_passes import BaseNativeLowering, NativeLowering
@@ -240,28 +239,31 @@ def bound(function: Any, *arguments: Any) -> Callable[..., Any]:
     return function.get_overload(signature)  # type: ignore[no-any-return]
 
 
-@contextlib.contextmanager
-def naming(guests: dict[str, tuple[Any, ...]]) -> Iterator[None]:
-    """Turn the compiler's page about a kernel into a line about the method, of a class from outside the package, that it met.
+def check_method(method: str, *arguments: Any) -> None:
+    """Raise the error that says why a method of a class from outside the package does not compile.
 
-    ``guests`` are methods by name, each with arguments of the types with which kernels call it, ``self`` first.
+    A kernel that calls it would say so on a page, and late. ``arguments`` are of the types of its calls, ``self`` first.
     """
+    signature = tuple(numba.typeof(x) for x in arguments)  # type: ignore[no-untyped-call]
+    if is_foreign(signature[0]):
+        cls = type(arguments[0])
+        fault = why_not(getattr(cls, method), signature)
+        if fault:
+            raise ParameterError(
+                f"{cls.__name__}.{method}: must be made of what Numba compiles, numbers and functions of math, got: {fault}"
+            )
+
+
+@functools.cache
+def why_not(function: Callable[..., Any], signature: tuple[Any, ...]) -> str:
+    """The compiler's reason against a function, and where; nothing if it compiles."""
     try:
-        yield
-    except NumbaError:
-        for method, (values, *others) in guests.items():
-            arguments = tuple(numba.typeof(x) for x in (values, *others))  # type: ignore[no-untyped-call]
-            if is_foreign(arguments[0]):
-                try:
-                    numba.njit(**FLAGS)(getattr(type(values), method)).compile(arguments)
-                except NumbaError as error:
-                    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-                    cause = lines[1] if lines[0].startswith("Failed in") else lines[0]
-                    raise ParameterError(
-                        f"{type(values).__name__}.{method}: must be made of what Numba compiles, numbers and math, got: {cause} "
-                        f"({error.loc})"
-                    ) from None
-        raise
+        numba.njit(**FLAGS)(function).compile(signature)
+    except Exception as error:  # Numba's own, and whatever its compiler stumbles over
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        reason = " ".join(lines[1:2] if lines[0].startswith("Failed in") else lines[:1])
+        return f"{reason} ({getattr(error, 'loc', function.__code__.co_filename)})"
+    return ""
 
 
 @functools.cache

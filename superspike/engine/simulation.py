@@ -18,7 +18,7 @@ from ..model.rule import RHO_PER_MV2
 from ..model.scheme import ENGINES, cost_per_squared_error, error_filter, membrane_filter, pre_filter, trace_filter, whole_steps
 from ..tasks import Task
 from . import clock, event, traces
-from .jit import compile_lock, cores, naming, read_only
+from .jit import check_method, compile_lock, cores, read_only
 from .state import (
     WINDOW,
     Constants,
@@ -154,12 +154,10 @@ class Simulation:
     def compile(self) -> None:
         """Compile the kernels, or load them from the cache, so that no later call has to."""
         one, ids = self.network.dtype(1), np.zeros(1, np.int32)
-        guests = {
-            "derivative": (self.constants.surrogate, one),
-            "step": (self._method, one, (one,) * len(self.state.memories), one, one),
-            "impulses": (self.constants.loss, read_only(ids), read_only(ids), 1, ids, ids, ids),
-        }
-        with compile_lock(), naming(guests):
+        check_method("derivative", self.constants.surrogate, one)
+        check_method("step", self._method, one, (one,) * len(self.state.memories), one, one)
+        check_method("impulses", self.constants.loss, read_only(ids), read_only(ids), 1, ids, ids, ids)
+        with compile_lock():
             self._run_engine(self._open_log(0), 0)
             self._run_update(np.zeros_like(self.plastic), 1.0)
 

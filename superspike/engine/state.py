@@ -90,7 +90,14 @@ class State(NamedTuple):
 
 
 SYNAPTIC = ("w", "h1", "h2", "m")  # the state's arrays over synapses; the others are over neurons
-SHARED = (*SYNAPTIC, "memories", "updates", "e1", "e2", "squares")  # of these each thread changes a share; of the others it has its own
+SHARED = (
+    *SYNAPTIC,
+    "memories",
+    "updates",
+    "e1",
+    "e2",
+    "squares",
+)  # of these each thread changes a share; of the others it has its own
 
 
 class Log(NamedTuple):

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..engine import traces, update
-from ..engine.jit import bound, choose_by_type, compiled, each, inlined, kernel, naming
+from ..engine.jit import bound, check_method, choose_by_type, compiled, each, inlined, kernel
 from ..engine.state import padded, zeros
 from ..engine.traces import (
     GAIN,
@@ -498,8 +498,10 @@ class SuperSpike(Stateful):
         decay = math.exp(-dt_ms / tau_het_ms)
         own = cast(OwnRate(rho * RHO_PER_MV2, exponent, decay, decay**exponent), dtype)
         self._surrogate, self._own = cast(surrogate, dtype), own
-        with naming({"derivative": (self._surrogate, dtype(1))}):
-            self._advance = bound(advance, *self._arguments(self._error, 0, 0))
+        one = dtype(1)
+        check_method("derivative", self._surrogate, one)
+        check_method("step", cast(optimizer, dtype), one, (one,) * optimizer.memories, one, one)
+        self._advance = bound(advance, *self._arguments(self._error, 0, 0))
         self._end_block = (
             cast(optimizer, dtype), dtype, self._block_steps, dtype(block_ms), own.rho, dtype(w_min), dtype(w_max),
         )  # fmt: skip
@@ -609,9 +611,7 @@ class SuperSpike(Stateful):
         check_finite("SuperSpike.update.w", w[self._mask] if self._mask.size else w, w.dtype)
         method, dtype, *constants = self._end_block
         check_finite("SuperSpike.update.rate", [Param("", "").check("SuperSpike.update.rate", rate)], dtype)
-        memories, one = tuple(self._state.memories), dtype(1)
-        with naming({"step": (method, one, (one,) * len(memories), one, one)}):
-            end_block(self._state, self._table, memories, w, self._mask, method, dtype(rate), *constants)
+        end_block(self._state, self._table, tuple(self._state.memories), w, self._mask, method, dtype(rate), *constants)
 
     def eligibility(self, i: int, j: int) -> float:
         """λ_ij (1/mV) of the synapse from j (pre) to i (post), as it met the error in the last step. O(1)."""

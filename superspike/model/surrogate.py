@@ -15,6 +15,7 @@ import numpy as np
 
 from .parameters import Param, ParameterError, Registry, attempt, parameters
 
+
 def derivative(self: Any, x: float) -> float:
     """σ'(U) in 1/mV of the surrogate ``self`` at ``x`` = U − ϑ in mV."""
     return self.derivative(x)  # type: ignore[no-any-return]
