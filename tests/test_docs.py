@@ -67,7 +67,9 @@ def test_an_extension_on_the_page_trains_and_is_found_by_its_name(
         assert len([line for line in lines if line.strip()]) < 15
 
 
-def test_the_readme_trains_as_it_says_and_calls_nothing_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_readme_trains_as_it_says_and_calls_nothing_that_is_not_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     code = [block for block in blocks("README.md") if "ss." in block or "import" in block]
     names = {name for block in code for name in re.findall(r"\bss\.(\w+)", block)}

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 
 from superspike import (
     LIF,
-    SGD,
     FastSigmoid,
     Network,
     Param,

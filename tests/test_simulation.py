@@ -146,8 +146,10 @@ def test_a_training_does_not_begin_with_a_number_that_is_none(small_network: ss.
 class Growth(NamedTuple):
     """An optimiser of one's own that changes weights without a gradient."""
 
-    def step(self, g: float, v: float, block: float) -> tuple[float, float]:
-        return type(g)(60), v
+    memories = 0
+
+    def step(self, g: float, memory: tuple[()], n: float, block: float) -> tuple[float, tuple[()]]:
+        return type(g)(60), memory
 
 
 @pytest.fixture
@@ -172,8 +174,10 @@ def test_an_optimiser_of_ones_own_cannot_make_the_padding_spike(growth: Growth, 
 class Nonsense(NamedTuple):
     """An optimiser of one's own whose change is no number."""
 
-    def step(self, g: float, v: float, block: float) -> tuple[float, float]:
-        return type(g)(np.nan), v
+    memories = 0
+
+    def step(self, g: float, memory: tuple[()], n: float, block: float) -> tuple[float, tuple[()]]:
+        return type(g)(np.nan), memory
 
 
 def test_a_change_that_is_no_number_ends_a_training_however_weights_are_clipped(small_task: ss.Task) -> None:

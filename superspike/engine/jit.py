@@ -42,6 +42,7 @@ Array = NDArray[Any]
 # counting references to slices of arrays. The rest lets loops vectorise and keeps NaN and infinity what they are (plain
 # fastmath makes isnan false).
 FLAGS: dict[str, Any] = {"_nrt": False, "error_model": "numpy", "fastmath": {"nsz", "arcp", "contract", "afn", "reassoc"}}
+INLINE: Any = FLAGS | {"forceinline": True}
 
 
 class WideLower(Lower):
@@ -286,8 +287,7 @@ def choose_by_type(stub: Callable[..., Any], **flags: Any) -> None:
             return getattr(self.instance_class, stub.__name__)  # type: ignore[attr-defined]
         return None
 
-    options: Any = FLAGS | {"forceinline": True} | flags
-    overload(stub, jit_options=options, strict=False)(choose)
+    overload(stub, jit_options=INLINE | flags, strict=False)(choose)
 
 
 def each(arrays: tuple[Array, ...], index: Any) -> tuple[Any, ...]:
@@ -301,7 +301,7 @@ def put_each(arrays: tuple[Array, ...], index: Any, values: tuple[Any, ...]) -> 
         array[index] = value
 
 
-@overload(each, jit_options=FLAGS | {"forceinline": True}, strict=False)
+@overload(each, jit_options=INLINE, strict=False)
 def each_typed(arrays: Any, index: Any) -> Any:
     """The same in a kernel: the first array's, then the others'."""
     if arrays.count == 0:
@@ -309,7 +309,7 @@ def each_typed(arrays: Any, index: Any) -> Any:
     return lambda arrays, index: (arrays[0][index], *each(arrays[1:], index))
 
 
-@overload(put_each, jit_options=FLAGS | {"forceinline": True}, strict=False)
+@overload(put_each, jit_options=INLINE, strict=False)
 def put_each_typed(arrays: Any, index: Any, values: Any) -> Any:
     """The same in a kernel."""
     if arrays.count == 0:
