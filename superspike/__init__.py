@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from .interop.third_factor import Feedback as Feedback
     from .interop.third_factor import VanRossumError as VanRossumError
     from .lab.config import Training as Training
+    from .lab.observers import SilentNetworkWarning as SilentNetworkWarning
     from .lab.run import Run as Run
     from .lab.sweep import sweep as sweep
     from .lab.training import Evaluation as Evaluation
-    from .lab.training import SilentNetworkWarning as SilentNetworkWarning
     from .lab.training import evaluate as evaluate
     from .lab.training import train as train
     from .model.feedback import NoFeedback as NoFeedback
@@ -74,6 +74,7 @@ _HOMES = {
     "model.optimizer": ("SGD", "Adam", "RMSprop", "RMaxProp"),
     "interop.plasticity": ("SuperSpike",),
     "model.rule": ("Rule",),
+    "lab.observers": ("SilentNetworkWarning",),
     "lab.run": ("Run",),
     "model.scheme": ("Scheme",),
     "spikes.trains": ("Spikes",),
@@ -84,7 +85,7 @@ _HOMES = {
     "lab.sweep": ("sweep",),
     "tasks": ("Task",),
     "interop.third_factor": ("Feedback", "VanRossumError"),
-    "lab.training": ("Evaluation", "SilentNetworkWarning", "evaluate", "train"),
+    "lab.training": ("Evaluation", "evaluate", "train"),
 }
 _NAMES = {name: home for home, names in _HOMES.items() for name in names}
 

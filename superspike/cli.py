@@ -23,8 +23,8 @@ from .model.scheme import ENGINES
 
 if TYPE_CHECKING:
     from .engine.simulation import Simulation
+    from .lab.observers import Progress
     from .lab.run import Run
-    from .lab.training import Progress
 
 BENCH_COLUMNS = {
     "real_time_factor": "sim. s per wall s",

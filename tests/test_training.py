@@ -14,8 +14,8 @@ from helpers import SHARED, at_least
 import superspike as ss
 from superspike.engine.simulation import Simulation
 from superspike.lab.config import ENGINES
+from superspike.lab.observers import Progress
 from superspike.lab.run import Run
-from superspike.lab.training import Progress
 from superspike.model.feedback import FEEDBACKS
 from superspike.model.optimizer import OPTIMIZERS
 from superspike.spikes.trains import to_steps
@@ -158,6 +158,7 @@ def test_a_silent_network_warns_once_with_the_remedy(small_task: ss.Task) -> Non
     ) as caught:
         ss.train(network, small_task, duration_ms=400)
     assert len(caught) == 1
+    assert caught[0].filename == __file__  # where train was called
 
 
 def test_a_lively_network_does_not_warn(small_task: ss.Task) -> None:
@@ -250,6 +251,20 @@ def test_a_second_training_goes_on_from_the_first(small_network: ss.Network, sma
     Run.load(tmp_path / "run").save(tmp_path / "copy")
     for name in ("config.toml", "initial_weights.npz"):
         assert (tmp_path / "copy" / name).read_bytes() == (tmp_path / "run" / name).read_bytes()
+
+
+def test_weights_changed_by_hand_are_kept_as_initial_and_drawn_ones_are_not(
+    small_network: ss.Network, small_task: ss.Task, tmp_path: Path
+) -> None:
+    from superspike.lab import config
+
+    assert ss.train(ss.Network([10, 6, 2], w0=80.0, seed=2), small_task, duration_ms=500).initial_weights is None
+    small_network.weights[1] *= 0.5
+    run = ss.train(small_network, small_task, duration_ms=1000)
+    run.save(tmp_path / "run", pictures=False)
+    again_task, again_network, training = config.build(config.read(tmp_path / "run" / "config.toml"))
+    for ours, theirs in zip(ss.train(again_network, again_task, **training._asdict()).weights, run.weights, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
 
 
 def test_a_run_stays_what_happened_whatever_becomes_of_its_network(small_network: ss.Network, small_task: ss.Task) -> None:

@@ -274,14 +274,11 @@ class Simulation:
         n = len(self.network.sizes) + 1
         return log.ptr[:n, -1] - log.ptr[:n, self._history]
 
-    def spikes(self, log: Log, row: int, end: int | None = None) -> tuple[Array, Array]:
-        """Steps and ids of the spikes of layer ``row`` (the layers' number: the targets) in a call's steps.
-
-        ``end`` is the step that followed them (default: that of today, for the last call).
-        """
+    def spikes(self, log: Log, row: int) -> tuple[Array, Array]:
+        """Steps and ids of the spikes of layer ``row`` (the layers' number: the targets) in the last call's steps."""
         ptr = log.ptr[row, self._history :]
-        end = self.step if end is None else end
-        return np.repeat(np.arange(end - len(ptr) + 1, end), np.diff(ptr)), log.ids[ptr[0] : ptr[-1]].copy()
+        first = self.step - len(ptr) + 1
+        return first - 1 + np.searchsorted(ptr, np.arange(ptr[0], ptr[-1]), "right"), log.ids[ptr[0] : ptr[-1]].copy()
 
 
 def joined(logs: list[Log], history: int) -> Log:

@@ -89,19 +89,22 @@ def learning(run: Tables) -> Figure:
     draw_cost(top, run)
     top.set_xlabel("")
     time = run.metrics["time_ms"] / 1000
-    for name, values in run.metrics.items():
-        if name.startswith("rate_"):
-            layer = name[5:-3]
-            draw_rate(bottom, time, values, layer, hidden_layers(run))
+    for layer in layers(run):
+        draw_rate(bottom, time, run.metrics[f"rate_{layer}_hz"], layer, hidden_layers(run))
     shade_burn_in(bottom, run)
     bottom.set(xlabel="simulated time (s)", ylabel="firing rate (Hz)", ylim=(0, None))
     bottom.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
     return figure
 
 
+def layers(run: Tables) -> list[str]:
+    """The layers' names, from the input up."""
+    return [name for name in run.spikes if name != "target"]
+
+
 def hidden_layers(run: Tables) -> int:
     """How many hidden layers there are between input and output."""
-    return sum(name.startswith("hidden") for name in run.spikes)
+    return len(layers(run)) - 2
 
 
 def draw_rate(axes: Axes, time: Any, values: Any, layer: str, n_hidden: int) -> None:
@@ -158,17 +161,17 @@ def raster(run: Tables) -> Figure:
 
 def draw_rasters(figure: Any, run: Tables) -> None:
     """A column per window, a row per layer from the output down."""
-    layers = [name for name in run.spikes if name != "target"][::-1]
     windows, end = run.periods_ms, run.periods_ms[-1][1]
     titles = ["first period", "last period"] if len(windows) > 1 else ["whole run"]
     if end - windows[-1][0] > LONGEST:
         windows, titles = [(0.0, EXCERPT), (end - EXCERPT, end)], ["first 2 s", "last 2 s"]
     columns = list(zip(windows, titles, strict=True))
-    heights = [3 if name == "output" else 2 for name in layers]
-    axes = figure.subplots(len(layers), len(columns), sharex="col", sharey="row", height_ratios=heights, squeeze=False)
+    rows = layers(run)[::-1]
+    heights = [3 if name == "output" else 2 for name in rows]
+    axes = figure.subplots(len(rows), len(columns), sharex="col", sharey="row", height_ratios=heights, squeeze=False)
     n_hidden = hidden_layers(run)
     for column, ((begin, end), title) in enumerate(columns):
-        for row, name in enumerate(layers):
+        for row, name in enumerate(rows):
             ax = axes[row, column]
             dot = (
                 float(np.clip(330 / run.spikes[name].n, 1.8, 4.0)) if name == "output" else 2.5

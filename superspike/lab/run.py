@@ -106,7 +106,7 @@ class Run:
             "cost": self.cost,
             "cost_initial": self.cost_initial,
             "real_time_factor": self.real_time_factor,
-            "rates_hz": {name[5:-3]: float(values[-1]) for name, values in self.metrics.items() if name.startswith("rate_")},
+            "rates_hz": {name: float(self.metrics[f"rate_{name}_hz"][-1]) for name in layer_names(self._network.sizes)},
             **self.answered(),
             "sizes": list(self._network.sizes),
             "period_ms": self.task.period_ms,
@@ -162,7 +162,7 @@ class Run:
         table = config.read(where / CONFIG)
         with reading(where / CONFIG):
             task, network, training = config.build(table)
-        initial_weights = [w.copy() for w in network.weights] if network.given else None
+        initial_weights = [w.copy() for w in network.weights] if "weights" in table else None
         with reading(where / "weights.npz") as path:
             load_network(path, network)
         with reading(where / "spikes.npz") as path:
@@ -274,7 +274,6 @@ def load_network(path: Path, network: Network) -> None:
         return found.astype(own.dtype)
 
     network.weights = [like(f"w{k}", own) for k, own in enumerate(network.weights)]
-    network.given = True
     if network.feedback.follows_weights:
         network.refresh_feedback()
     else:

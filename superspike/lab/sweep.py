@@ -19,8 +19,9 @@ from typing import Any
 from ..engine.jit import source_key, usable_cores, use_one_core
 from ..model.parameters import Param
 from . import config
+from .observers import SilentNetworkWarning
 from .run import Run
-from .training import SilentNetworkWarning, train
+from .training import train
 
 # A run's numbers come from none of these rooms and modules: an edit there leaves finished runs as they are.
 NO_NUMBERS = ("__main__", "bench/", "brian2", "cli", "interop/", "lab/plotting")

@@ -1,94 +1,46 @@
-"""Training and evaluation: a network on a task, block by block, recorded into a :class:`Run`."""
+"""Training and evaluation: a loop over chunks, with observers that keep what becomes a :class:`Run`."""
 
 from __future__ import annotations
 
 import copy
 import time
-import warnings
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..engine.simulation import Simulation
 from ..model.network import Network
-from ..model.parameters import Param, one_of
-from ..model.scheme import ENGINES, whole_steps
+from ..model.parameters import Param
+from ..model.scheme import whole_steps
 from ..spikes.score import Matches, match
 from ..spikes.trains import Spikes
 from ..tasks import Task
 from . import config
-from .config import RECORDS, Training
+from .config import Training
+from .observers import Metrics, Observer, Progress, Recorder, Report
 from .run import Run, layer_names
-
-Array = NDArray[Any]
-
+from .schedule import Chunk, measurement, schedule
 
 PATIENCE = 10_000.0  # ms of training: a layer that has not spiked by then, or by the end of the run, gives a warning
 
 
-class SilentNetworkWarning(UserWarning):
-    """A layer that does not spike."""
+def follow(simulation: Simulation, chunks: Iterable[Chunk], observers: Iterable[Observer]) -> bool:
+    """Take the simulation through ``chunks``, before the eyes of ``observers``; whether none of them ended it by False.
 
-
-class Progress(NamedTuple):
-    """What a run reports after each block."""
-
-    time_ms: float
-    cost: float
-    rates_hz: dict[str, float]
-    real_time_factor: float
-
-
-class Recorder:
-    """Keeps the spikes of the first period and of the last whole one (or all), whatever the length of the run."""
-
-    def __init__(self, simulation: Simulation, names: list[str], everything: bool) -> None:
-        self.simulation, self.names, self.everything = simulation, names, everything
-        self.period = simulation.task.period
-        self.first: list[Any] = []
-        self.recent: deque[Any] = deque()
-
-    def add(self, log: Any) -> None:
-        """Take in the spikes of the simulation's last call."""
-        end = self.simulation.step
-        block = self.read(end, log) if self.everything else log  # the log of a block is larger than its spikes
-        if not self.everything and (not self.first or self.first[-1][0] < self.period):
-            self.first.append((end, block))
-        self.recent.append((end, block))
-        while not self.everything and self.recent[0][0] <= end - 2 * self.period:
-            self.recent.popleft()
-
-    def read(self, end: int, log: Any) -> list[tuple[Array, Array]]:
-        """Steps and ids of the spikes of each layer and of the targets."""
-        return [self.simulation.spikes(log, row, end) for row in range(len(self.names))]
-
-    def windows(self) -> list[tuple[int, int]]:
-        """The recorded windows, in steps."""
-        end = self.simulation.step
-        if self.everything or end < 2 * self.period:
-            return [(0, end)]
-        last = end // self.period * self.period
-        return [(0, self.period), (last - self.period, last)]
-
-    def spikes(self, dt: float) -> dict[str, Spikes]:
-        """The recorded spikes of each layer and of the targets, at the times (ms) of their steps of emission."""
-        sizes = [*self.simulation.network.sizes, self.simulation.network.sizes[-1]]
-        windows, kept = self.windows(), (self.first, self.recent)
-        first, recent = ([block if self.everything else self.read(end, block) for end, block in blocks] for blocks in kept)
-        found = {}
-        for row, name in enumerate(self.names):
-            parts = [(first if len(windows) == 2 else recent, windows[0]), *((recent, w) for w in windows[1:])]
-            steps, ids = [np.zeros(0, np.int64)], [np.zeros(0, np.int32)]
-            for blocks, (begin, end) in parts:
-                for block in blocks:
-                    inside = (block[row][0] >= begin) & (block[row][0] < end)
-                    steps.append(block[row][0][inside])
-                    ids.append(block[row][1][inside])
-            found[name] = Spikes(np.round(np.concatenate(steps) * dt, 9), np.concatenate(ids), sizes[row])
-        return found
+    All that changes lies in the simulation and in the observers.
+    """
+    goes_on = True
+    for chunk in chunks:
+        simulation.learn(chunk.learns)
+        outcome = simulation.advance(chunk.steps)
+        if chunk.updates:
+            simulation.update(chunk.rate)
+        for observe in observers:
+            goes_on &= observe(simulation, chunk, outcome) is not False
+        if not goes_on:
+            break
+    return goes_on
 
 
 def train(
@@ -115,70 +67,30 @@ def train(
     """
     training = Training(duration_ms, **options)
     config.options()  # two classes that share an option could not be saved
-    dt = network.scheme.dt
-    one_of("Training.record", training.record, RECORDS)
-    one_of("Training.engine", training.engine, ENGINES)
-    burn_in = whole_steps("Training.burn_in_ms", training.burn_in_ms, dt)
-    total = burn_in + whole_steps("Training.duration_ms", training.duration_ms, dt)
-    drop = burn_in + whole_steps("Training.learning_rate_drop_ms", training.learning_rate_drop_ms, dt)
+    dt, names, plan = network.scheme.dt, layer_names(network.sizes), schedule(training, network)
     simulation = Simulation(network, task, training.engine)
-    names = layer_names(network.sizes)
-    recorder = Recorder(simulation, [*names, "target"], training.record == "spikes")
-    initial_weights = [w.copy() for w in network.weights]
-    given, network.given = network.given, True
+    drawn = network.drawn_weights()
+    given = not all(np.array_equal(w, own) for w, own in zip(drawn, network.weights, strict=True))
+    initial_weights = [w.copy() for w in network.weights] if given else None
     on_compile(simulation)
 
-    rows: list[list[float]] = []
-    silent, patience = set(names[1:]), min(burn_in + round(PATIENCE / dt), total)
-    block_cost, block_counts, block_steps = 0.0, np.zeros(len(names)), 0
+    metrics = Metrics(network, names, min(plan.burn_in + round(PATIENCE / dt), plan.total))
+    recorder = Recorder(simulation, names, training.record == "spikes")
+    reports = [Report(metrics, on_block)] if on_block else []
     began = time.perf_counter()
-    interrupted = False
-    while simulation.step < total and not interrupted:
-        simulation.learn(simulation.step > burn_in)  # a block includes the step that it ends with, the burn-in too
-        to_update = simulation.steps_to_update()
-        stop = total if simulation.step > burn_in else min(burn_in + 1, total)
-        steps = min(to_update, stop - simulation.step)
-        cost, log = simulation.advance(steps)
-        recorder.add(log)
-        block_cost += cost * steps
-        block_counts += simulation.counts(log)[:-1]
-        block_steps += steps
-        if steps == to_update:
-            simulation.update(0.1 if training.learning_rate_drop_ms and simulation.step > drop + 1 else 1.0)
-        if simulation.step == total or (steps == to_update and simulation.step > 1):
-            cost = block_cost / block_steps
-            rates = dict(zip(names, (1000 / (block_steps * dt) * block_counts / network.sizes).tolist(), strict=True))
-            now = (simulation.step - 1) * dt
-            rows.append([now, cost, *rates.values()])
-            block_cost, block_counts, block_steps = 0.0, np.zeros(len(names)), 0
-            silent -= {name for name in silent if rates[name] > 0}
-            if silent and simulation.step >= patience:
-                warn_silent(silent)
-                silent = set()
-            if on_block:
-                speed = now / 1000 / (time.perf_counter() - began)
-                interrupted = on_block(Progress(now, cost, rates, speed)) is False
+    finished = follow(simulation, plan.chunks(), [metrics, recorder, *reports])
     elapsed = time.perf_counter() - began
-    columns = ["time_ms", "cost", *(f"rate_{name}_hz" for name in names)]
+    windows = recorder.windows()
     return Run(
         copy.deepcopy(network),
         task,
         training,
-        metrics=dict(zip(columns, np.array(rows).T, strict=True)),
-        spikes=recorder.spikes(dt),
-        windows_ms=[(begin * dt, end * dt) for begin, end in recorder.windows()],
+        metrics=metrics.columns(),
+        spikes=recorder.spikes(windows),
+        windows_ms=[(begin * dt, end * dt) for begin, end in windows],
         real_time_factor=simulation.step * dt / 1000 / elapsed,
-        interrupted=interrupted,
-        initial_weights=initial_weights if given else None,
-    )
-
-
-def warn_silent(layers: set[str]) -> None:
-    """Say which layers are silent, and what helps."""
-    warnings.warn(
-        f"no spike so far in: {', '.join(sorted(layers))}. Give larger initial weights (w0), a higher input rate or more time",
-        SilentNetworkWarning,
-        stacklevel=3,
+        interrupted=not finished,
+        initial_weights=initial_weights,
     )
 
 
@@ -218,29 +130,13 @@ def evaluate(
     total = whole_steps("evaluate.duration_ms", duration, dt)
     simulation = Simulation(network, task, engine)
     on_compile(simulation)
-    names = [*layer_names(network.sizes), "target"]
-    found: list[list[tuple[Array, Array]]] = [[] for _ in names]
-    squared, end = 0.0, simulation.task.period + total
-    while simulation.step < end:
-        boundary = simulation.task.period if simulation.step < simulation.task.period else end
-        steps = min(simulation.block_steps, boundary - simulation.step)
-        cost, log = simulation.advance(steps)
-        if simulation.step > simulation.task.period:
-            squared += cost * steps
-            for row, parts in enumerate(found):
-                parts.append(simulation.spikes(log, row))
-    sizes = [*network.sizes, network.sizes[-1]]
-    spikes = {
-        name: Spikes(
-            np.round((np.concatenate([s for s, _ in parts]) - simulation.task.period) * dt, 9),
-            np.concatenate([i for _, i in parts]),
-            n,
-        )
-        for name, parts, n in zip(names, found, sizes, strict=True)
-    }
+    names, begin = layer_names(network.sizes), simulation.task.period
+    metrics, recorder = Metrics(network, names), Recorder(simulation, names, everything=True)
+    follow(simulation, measurement(simulation.block_steps, begin, total), [metrics, recorder])
+    spikes = recorder.spikes([(begin, begin + total)], origin=begin)
     return Evaluation(
-        cost=squared / total,
-        rates_hz={name: spikes[name].rate_hz(duration) for name in names[:-1]},
+        cost=metrics.rows[-1][1],
+        rates_hz={name: spikes[name].rate_hz(duration) for name in names},
         matches=match(spikes["output"], spikes["target"], tolerance_ms),
         duration_ms=duration,
         spikes=spikes,

@@ -80,19 +80,19 @@ class Network:
         check_scheme(self.scheme, self.neuron, self.rule)
         self.w0, self.seed = Param("mV", "", ge=0).check("Network.w0", w0), check_seed("Network.seed", seed)
         self.dtype: type = np.float32 if self.scheme.precision == "single" else np.float64
-        weights_rng, self._feedback_rng = np.random.default_rng(self.seed).spawn(2)
-        drawn = self._draw(weights_rng) if weights is None else self.checked(weights)
-        self.weights: list[Array] = [np.ascontiguousarray(w, self.dtype) for w in drawn]
+        self.feedback_rng = np.random.default_rng(self.seed).spawn(2)[1]
+        start = self.drawn_weights() if weights is None else self.checked(weights)
+        self.weights: list[Array] = [np.ascontiguousarray(w, self.dtype) for w in start]
         self.feedback_weights: list[Array] = self._draw_feedback()
-        self.given = weights is not None  # or trained: not what the seed draws
 
     def __repr__(self) -> str:
         return f"<Network {'-'.join(map(str, self.sizes))}, {FEEDBACKS.name_of(self.feedback)} feedback>"
 
-    def _draw(self, rng: np.random.Generator) -> list[Array]:
-        shapes = zip(self.sizes[:-1], self.sizes[1:], strict=True)
+    def drawn_weights(self) -> list[Array]:
+        """The weights that the seed draws: those of a network that is given none, before any training."""
+        rng, shapes = np.random.default_rng(self.seed).spawn(1)[0], zip(self.sizes[:-1], self.sizes[1:], strict=True)
         drawn = [rng.normal(0.0, self.w0 / np.sqrt(n_pre), (n_pre, n_post)) for n_pre, n_post in shapes]
-        return [np.clip(w, -self.rule.w_max, self.rule.w_max) for w in drawn]
+        return [np.clip(w, -self.rule.w_max, self.rule.w_max).astype(self.dtype) for w in drawn]
 
     def checked(self, weights: Sequence[ArrayLike]) -> list[Array]:
         """``weights`` as arrays, if they fit the network. Raises ParameterError."""
@@ -124,7 +124,7 @@ class Network:
             self.feedback_weights = self._draw_feedback()
 
     def _draw_feedback(self) -> list[Array]:
-        given = self.feedback.matrices(self.weights, self._feedback_rng)
+        given = self.feedback.matrices(self.weights, self.feedback_rng)
         return checked_matrices(type(self.feedback).__name__, given, self.sizes)
 
 

@@ -99,3 +99,9 @@ class FrozenPattern:
             so_far = [ends[a + 1 : b + 1] + (k * len(ids) - earlier) for k, a, b in spans]
             found.append((np.concatenate(so_far), np.concatenate([ids[ends[a] : ends[b]] for _, a, b in spans])))
         return found
+
+    def spikes(self, start: int, stop: int) -> list[Window]:
+        """Inputs and targets in the steps ``start`` … ``stop`` − 1: the steps and ids of all their spikes."""
+        return [
+            (start + np.searchsorted(ends, np.arange(len(ids)), "right"), ids) for ends, ids in self.window(start, stop - start)
+        ]
