@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from itertools import accumulate
 from typing import Any
@@ -268,6 +269,50 @@ class Simulation:
         """Keep the last steps' spikes, which the next call still delivers."""
         last = log.ptr[:, -self._history - 1 :]
         self._tails = [(row - row[0], log.ids[row[0] : row[-1]].copy()) for row in last]
+
+    def snapshot(self) -> dict[str, Array]:
+        """Everything that changes, the weights too, as a dictionary of arrays: see :meth:`restore`."""
+        found = self.state._asdict() | {"plastic": self.plastic, "step": np.array(self.step)}
+        found |= {f"b{k}": b for k, b in enumerate(self.network.feedback_weights, 1)}
+        for row, (ends, ids) in enumerate(self._tails):
+            found |= {f"tail{row}_ends": ends, f"tail{row}_ids": ids}
+        random = json.dumps(self.network.feedback_rng.bit_generator.state)
+        return {name: x.copy() for name, x in found.items()} | {"random": np.frombuffer(random.encode(), np.uint8)}
+
+    def restore(self, snapshot: Mapping[str, Array]) -> None:
+        """Go on from a :meth:`snapshot` of a simulation of the same network, task and engine, with any number of threads.
+
+        Where a block had just ended, all goes on to the last bit. Within a block, the event engine's intervals lie
+        differently afterwards: its sums are rounded otherwise.
+
+        Raises
+        ------
+        ParameterError for a snapshot of another kind of simulation; this one is then as it was.
+        """
+        address, own = "Simulation.restore: must be a snapshot of", self.snapshot()
+        if set(snapshot) != set(own):
+            raise ParameterError(f"{address} the same kind, {', '.join(own)}, got {', '.join(snapshot) or 'nothing'}")
+        tails = [(snapshot[f"tail{row}_ends"].copy(), snapshot[f"tail{row}_ids"].copy()) for row in range(len(self._tails))]
+        for name, x in own.items():
+            ours, theirs = ((y.dtype, y.shape) for y in (x, snapshot[name]))
+            if ours != theirs and name != "random" and not name.startswith("tail"):
+                raise ParameterError(f"{address} the same network, with {name} {ours[0]} {ours[1]}, got {theirs[0]} {theirs[1]}")
+        sizes = self.network.sizes
+        for (ends, ids), n in zip(tails, [*sizes, sizes[-1], sizes[-1], sizes[-1]], strict=False):
+            own_length = ends.shape == (self._history + 1,) and ends[0] == 0 and ends[-1] == len(ids)
+            if not own_length or np.any(np.diff(ends) < 0) or np.any((ids < 0) | (ids >= n)):
+                raise ParameterError(f"{address} the same network, with spikes of the last {self._history} steps, got others")
+        for name, x in [*self.state._asdict().items(), ("plastic", self.plastic)]:
+            x[...] = snapshot[name]
+        self.step = int(snapshot["step"])
+        self._tails = tails
+        for work in self._work:
+            work.zero[:] = False  # as far as known
+        network = self.network
+        network.weights, count = self.weights, len(network.feedback_weights)
+        network.feedback_weights = [snapshot[f"b{k}"].copy() for k in range(1, count + 1)]
+        network.feedback_rng.bit_generator.state = json.loads(snapshot["random"].tobytes())
+        self._copy_feedback()
 
     def counts(self, log: Log) -> Array:
         """How many spikes each layer and, in the end, the targets had in a call's steps."""
