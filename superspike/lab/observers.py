@@ -160,9 +160,8 @@ class Recorder:
 
     def snapshot(self) -> dict[str, Array]:
         """What it has kept so far."""
-        found = {}
+        found = {"end": np.array(self.recent[-1].end if self.recent else 0)}
         for part, blocks in (("first", self.first), ("recent", self.recent)):
-            found[f"{part}_end"] = np.array(blocks[-1].end if blocks else 0)
             for name, (steps, ids) in zip(self.names[1:], joined(blocks, len(self.names) - 1), strict=True):
                 found |= {f"{part}_{name}_steps": steps, f"{part}_{name}_ids": ids}
         return found
@@ -172,7 +171,7 @@ class Recorder:
         self.first, self.recent = [], deque()
         for part, blocks in (("first", self.first), ("recent", self.recent)):
             spikes = [(snapshot[f"{part}_{name}_steps"], snapshot[f"{part}_{name}_ids"]) for name in self.names[1:]]
-            blocks.append(Block(int(snapshot[f"{part}_end"]), spikes))
+            blocks.append(Block(int(snapshot["end"]), spikes))
 
 
 def joined(blocks: Iterable[Block], layers: int) -> list[tuple[Array, Array]]:
