@@ -29,10 +29,10 @@ class SignConcordant(NamedTuple):
         """Whether the matrices are asked for again when the weights have changed: the signs may have."""
         return True
 
-    def matrices(self, weights, rng):
+    def matrices(self, sizes, weights, rng):
         """The signs of symmetric feedback, with the same magnitudes each time."""
         magnitudes = np.random.default_rng(self.magnitude_seed)
-        return [np.sign(b) * abs(magnitudes.standard_normal(b.shape)) for b in ss.Symmetric().matrices(weights, rng)]
+        return [np.sign(b) * abs(magnitudes.standard_normal(b.shape)) for b in ss.Symmetric().matrices(sizes, weights, rng)]
 
 
 def main(out="custom_feedback.png", quick=False):

@@ -1,4 +1,4 @@
-"""The event engine against the clock engine, on random networks."""
+"""The event engine against the clock engine, on random graphs of layers."""
 
 from __future__ import annotations
 
@@ -34,7 +34,8 @@ def pair(network: Network, task: Task, threads: int = 1) -> dict[str, Simulation
 def options(network: Network) -> dict[str, object]:
     """What makes this network again."""
     return {
-        name: getattr(network, name) for name in ("neuron", "rule", "scheme", "feedback", "surrogate", "optimizer", "w0", "seed")
+        name: getattr(network, name)
+        for name in ("neuron", "rule", "scheme", "feedback", "surrogate", "optimizer", "w0", "recurrent", "skip", "seed")
     }
 
 
@@ -48,12 +49,17 @@ def agree(network: Network, task: Task, steps: int, threads: int = 1) -> None:
     clock, event = simulations["clock"], simulations["event"]
     for trace in ("h1", "h2", "m"):
         for ours, theirs in zip(event.traces[trace], clock.traces[trace], strict=True):
-            assert relative(ours, theirs) < 1e-9  # double precision, times the growth e^4 of an interval
+            assert off(ours, theirs) < 1e-9  # double precision, times the growth e^4 of an interval
     for name in ("v", "current", "e1", "e2", "zeta", "zeta_a", "zeta_sum", "p1", "p2"):
         ours, theirs = getattr(event.state, name), getattr(clock.state, name)
-        assert relative(ours, theirs) < 1e-9, name  # likewise
+        assert off(ours, theirs) < 1e-9, name  # likewise
     for ours, theirs in zip(event.network.weights, clock.network.weights, strict=True):
         assert relative(ours, theirs) < 1e-9
+
+
+def off(ours: np.ndarray, theirs: np.ndarray) -> float:
+    """Largest relative difference; of numbers below 1e-9, relative to that: at 1e-20, one engine may have flushed them before."""
+    return relative(ours, theirs) * min(1.0, np.abs(theirs).max() / 1e-9) if np.any(theirs) else float(np.abs(ours).max() / 1e-9)
 
 
 def grazes(network: Network, task: Task, a: dict[int, list[tuple[int, int]]], b: dict[int, list[tuple[int, int]]]) -> bool:
@@ -66,11 +72,12 @@ def grazes(network: Network, task: Task, a: dict[int, list[tuple[int, int]]], b:
     return bool(abs(v - lif.threshold) < NEAR)
 
 
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(max_examples=60, deadline=None, derandomize=True)
 @given(data=st.data())
-def test_engines_agree_on_random_networks(data: st.DataObject) -> None:
+def test_engines_agree_on_random_graphs(data: st.DataObject) -> None:
     draw = data.draw
-    hidden = draw(st.lists(st.integers(1, 20), max_size=2), "hidden layers")
+    hidden = draw(st.lists(st.integers(1, 20), max_size=3), "hidden layers")
+    pairs = [(pre, post) for pre, post in itertools.combinations(range(len(hidden) + 2), 2) if post > pre + 1]
     n_in, n_out = draw(st.integers(1, 25), "inputs"), draw(st.integers(1, 6), "outputs")
     seed = draw(st.integers(0, 2**20), "seed")
     task = tasks.poisson(
@@ -92,6 +99,8 @@ def test_engines_agree_on_random_networks(data: st.DataObject) -> None:
             delay=draw(st.sampled_from([0.0, 0.1, 0.8, 3.0])), integration=draw(st.sampled_from(["euler", "exact"])), precision="double",
         ),
         w0=draw(st.sampled_from([20.0, 80.0, 200.0])),
+        recurrent=[draw(st.booleans(), "recurrent") for _ in hidden],
+        skip=[pair for pair in pairs if draw(st.booleans(), f"skip {pair}")],
         seed=seed,
     )  # fmt: skip
     agree(network, task, draw(st.integers(1, 2200), "steps"), draw(st.sampled_from([1, 1, 2, 3]), "threads"))
@@ -199,8 +208,8 @@ def test_any_number_of_threads_gives_the_same_bits() -> None:
 
 def test_only_large_networks_are_split_over_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(simulation_module, "cores", lambda: 2)
-    assert threads_for(layout([200, 256, 200])) == 1
-    assert threads_for(layout([1000, 1000, 1000])) == 2
+    assert threads_for(layout([200, 256, 200], [(0, 1), (1, 2)])) == 1
+    assert threads_for(layout([1000, 1000, 1000], [(0, 1), (1, 2)])) == 2
 
 
 @pytest.mark.parametrize("engine", ["clock", "event"])

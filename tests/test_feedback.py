@@ -18,7 +18,7 @@ class Given(NamedTuple):
     def follows_weights(self) -> bool:
         return True
 
-    def matrices(self, weights: Any, rng: np.random.Generator) -> Any:
+    def matrices(self, sizes: Any, weights: Any, rng: np.random.Generator) -> Any:
         return self.given
 
     @classmethod

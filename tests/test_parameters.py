@@ -266,7 +266,7 @@ def test_quantities_without_or_with_a_wrong_unit_are_refused(text: str, unit: st
 def test_weights_survive_a_file(tmp_path: Any) -> None:
     network = Network([5, 3, 2], feedback="random")
     save_weights(tmp_path / "w.npz", network)
-    for ours, theirs in zip(load_weights(tmp_path / "w.npz"), network.weights, strict=True):
+    for ours, theirs in zip(load_weights(tmp_path / "w.npz").values(), network.weights, strict=True):
         np.testing.assert_array_equal(ours, theirs)
     with np.load(tmp_path / "w.npz") as file:
         assert set(file.files) == {"w0", "w1", "b1"}

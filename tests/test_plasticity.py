@@ -743,7 +743,7 @@ def test_a_scheme_s_wrong_matrices_are_named(drawn: Any, message: str, monkeypat
     class Odd(NamedTuple):
         follows_weights: bool = False
 
-        def matrices(self, weights: list[np.ndarray], rng: np.random.Generator) -> Any:
+        def matrices(self, sizes: list[int], weights: Any, rng: np.random.Generator) -> Any:
             return drawn
 
     monkeypatch.setitem(FEEDBACKS, "odd", Odd)

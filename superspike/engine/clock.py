@@ -13,7 +13,7 @@ error_step, add_squares = inlined(error.error_step), inlined(error.add_squares)
 output_impulses = inlined(error.output_impulses)
 pre_step, synapse_step, flush = inlined(rule.pre_step), inlined(rule.synapse_step), inlined(rule.flush)
 own_rate_step, own_rate_spikes = inlined(rule.own_rate_step), inlined(rule.own_rate_spikes)
-learns = compiled(shared.learns)
+learns, sends, impulses = compiled(shared.learns), compiled(shared.sends), compiled(shared.impulses)
 
 FLUSH = 1000  # steps between two flushes of denormals
 
@@ -26,9 +26,8 @@ def advance(where: Layout, c: Constants, state: State, log: Log, feedback: Array
     and the rows of inputs and targets are filled in; the rows of the other layers are filled here.
     """
     start, ptr, ids = where.start, log.ptr, log.ids
-    out = len(start) - 2
-    minus = len(ptr) - 2  # the rows of the error impulses
-    plus = minus + 1
+    layers, output = len(start) - 1, where.output
+    minus, plus = impulses(where, log)
     history = ptr.shape[1] - 1 - steps
     decay_a = c.het_decay**c.exponent
     one = type(c.impulse)(1)
@@ -36,25 +35,25 @@ def advance(where: Layout, c: Constants, state: State, log: Log, feedback: Array
         now = (t + u - history) % len(state.f)
         late = (t + u - history + c.delay) % len(state.f)
         arrived = u - c.delay
-        for k in range(out):  # 1. neurons
-            a, b = start[k + 1], start[k + 2]
+        for layer in range(1, layers):  # 1. neurons
+            a, b = start[layer], start[layer + 1]
             v, current, refractory, f = state.v[a:b], state.current[a:b], state.refractory[a:b], state.f[late, a:b]
             fired = lif_step(v, current, refractory, f, c.n_ref, c.lif, c.surrogate)
-            ptr[k + 1, u + 1] = ptr[k + 1, u]
+            ptr[layer, u + 1] = ptr[layer, u]
             if fired:
-                find_spikes(refractory, c.n_ref, 1, ptr[k + 1], u, ids)
+                find_spikes(refractory, c.n_ref, 1, ptr[layer], u, ids)
         if len(ptr) > len(start):
-            ask(c, state, log, t + u - history, u)
+            ask(where, c, state, log, t + u - history, u)
         for k in range(len(where.pre)):  # 2. delivery
             pre, a, b = where.pre[k], start[where.post[k]], start[where.post[k] + 1]
             add_rows(state.current[a:b], state.w, where.w_start[k], ids, ptr[pre, arrived], ptr[pre, arrived + 1], one)
-        for layer in range(1, out + 1):  # 3. errors, 4. error impulses
-            if layer < out and not learns(where, plastic, layer):
+        for layer in range(1, layers):  # 3. errors, 4. error impulses
+            if layer != output and not learns(where, plastic, layer):
                 continue
             a, b = start[layer], start[layer + 1]
             e1 = state.e1[a:b]
             error_step(e1, state.e2[a:b], c.error)
-            if layer == out:
+            if layer == output:
                 add_squares(state.e2[a:b], state.squares)
                 output_impulses(e1, ids, ptr[minus, arrived], ptr[minus, arrived + 1], -c.impulse)
                 output_impulses(e1, ids, ptr[plus, arrived], ptr[plus, arrived + 1], c.impulse)
@@ -66,9 +65,10 @@ def advance(where: Layout, c: Constants, state: State, log: Log, feedback: Array
                     zeta, zeta_a = state.zeta[a:b], state.zeta_a[a:b]
                     own_rate_spikes(zeta, zeta_a, ids, ptr[layer, u], ptr[layer, u + 1], c.exponent)
                     own_rate_step(zeta, zeta_a, state.zeta_sum[a:b], c.het_decay, decay_a)
-        for pre in range(out):  # 5. synapses
-            for s in range(ptr[pre, arrived - c.delay], ptr[pre, arrived - c.delay + 1]):
-                state.p1[start[pre] + ids[s]] += 1
+        for pre in range(layers):  # 5. synapses
+            if sends(where, pre):
+                for s in range(ptr[pre, arrived - c.delay], ptr[pre, arrived - c.delay + 1]):
+                    state.p1[start[pre] + ids[s]] += 1
         for k in range(len(where.pre)):
             if plastic[k]:
                 pre, a, b = start[where.pre[k]], start[where.post[k]], start[where.post[k] + 1]

@@ -33,7 +33,8 @@ from .vectors import WIDE, add, item, lanes, load, put, store
 
 choose_by_type(surrogate.derivative)
 lif_step, add_rows, find_spikes = inlined(neuron.lif_step), inlined(neuron.add_rows), compiled(neuron.find_spikes)
-flush, learns = inlined(rule.flush), compiled(shared.learns)
+flush = inlined(rule.flush)
+learns, sends, impulses = compiled(shared.learns), compiled(shared.sends), compiled(shared.impulses)
 own_rate_step, own_rate_spikes = inlined(rule.own_rate_step), inlined(rule.own_rate_spikes)
 
 
@@ -66,7 +67,7 @@ class Work(NamedTuple):
 def workspace(where: Layout, dtype: type, spikes: int, errors: int, part: int = 0, parts: int = 1) -> Work:
     """Arrays for one of ``parts`` equal shares of all neurons, and so many spikes and errors at most in a window; all zero."""
     neurons, rows = int(where.start[-1]), int(where.row_start[-1])
-    outputs = int(where.start[-1] - where.start[-2])
+    outputs = int(where.start[where.output + 1] - where.start[where.output])
     start, units, sums = where.start[:-1], np.diff(where.start) // LANES, zeros(8 * neurons, dtype)
     last = start + [padded(n, lanes(sums)) for n in where.stop - start]  # no vector is all padding
     return Work(
@@ -101,24 +102,41 @@ def is_zero(x: Array) -> bool:
 
 
 @compiled
+def recurs(where: Layout, layer: int) -> bool:
+    """Whether a projection leads from the layer onto itself."""
+    found = False
+    for k in range(len(where.pre)):
+        found |= where.pre[k] == where.post[k] == layer
+    return found
+
+
+@compiled
 def neurons(where: Layout, c: Constants, state: State, log: Log, layer: int, t: int, u: int, window: int) -> None:
-    """Take the neurons of one layer through ``window`` steps from step t, local step u."""
-    ptr, ids, r = log.ptr, log.ids, len(state.f) - 1
+    """Take the neurons of one layer through ``window`` steps from step t, local step u.
+
+    Their spikes are found at the end, or step by step where they act on the layer itself within the window.
+    """
+    ptr, ids, r, at_once = log.ptr, log.ids, len(state.f) - 1, c.delay >= window or not recurs(where, layer)
     a, b = where.start[layer], where.stop[layer]
     one = type(c.impulse)(1)
     v, current, refractory = state.v[a:b], state.current[a : where.start[layer + 1]], state.refractory[a:b]
     for s in range(window):
         f = state.f[(t + s + c.delay) & r, a:b]
-        lif_step(v, current[: b - a], refractory, f, c.n_ref, c.lif, c.surrogate)
+        fired = lif_step(v, current[: b - a], refractory, f, c.n_ref, c.lif, c.surrogate)
+        if not at_once:
+            ptr[layer, u + s + 1] = ptr[layer, u + s]
+            if fired:
+                find_spikes(refractory, c.n_ref, 1, ptr[layer], u + s, ids)
         arrived = u + s - c.delay
         for k in range(len(where.pre)):
             if where.post[k] == layer:
                 begin, end = ptr[where.pre[k], arrived], ptr[where.pre[k], arrived + 1]
                 add_rows(current, state.w, where.w_start[k], ids, begin, end, one)
-    find_spikes(refractory, c.n_ref, window, ptr[layer], u, ids)
-    if layer == len(where.start) - 2 and len(ptr) > len(where.start):
+    if at_once:
+        find_spikes(refractory, c.n_ref, window, ptr[layer], u, ids)
+    if layer == where.output and len(ptr) > len(where.start):
         for s in range(window):
-            ask(c, state, log, t + s, u + s)
+            ask(where, c, state, log, t + s, u + s)
 
 
 @compiled
@@ -164,14 +182,15 @@ def take_spikes(
 
 
 @compiled
-def list_errors(log: Log, u: int, window: int, work: Work) -> None:
+def list_errors(where: Layout, log: Log, u: int, window: int, work: Work) -> None:
     """List the outputs' error impulses in the window from local step u on, and those of the step before."""
-    minus, n = len(log.ptr) - 2, 0  # the rows of the error impulses: negative, positive
+    rows, n = impulses(where, log), 0
     for s in range(window + 1):
-        for row in range(minus, minus + 2):
+        for k in range(2):
+            row = rows[k]
             for i in range(item(log.ptr, (row, u + s - 1)), item(log.ptr, (row, u + s))):
                 put(work.wrong, n, item(log.ids, i))
-                put(work.sign, n, 2 * (row - minus) - 1)
+                put(work.sign, n, 2 * k - 1)
                 put(work.when, n, s - 1)
                 n += 1
         put(work.before, s + 1, n)
@@ -180,7 +199,7 @@ def list_errors(log: Log, u: int, window: int, work: Work) -> None:
 @compiled
 def add_errors(where: Layout, work: Work, window: int, step: Array, q: int) -> None:
     """Add the listed impulses to what arrives at the outputs in a window from step q of the interval on."""
-    first = where.start[-2]
+    first = where.start[where.output]
     for n in range(work.before[1], work.before[window + 1]):
         s = item(work.when, n)
         add(work.arrivals, (s, first + item(work.wrong, n)), item(work.sign, n) * item(step, (q + s, IMPULSE)))
@@ -189,7 +208,7 @@ def add_errors(where: Layout, work: Work, window: int, step: Array, q: int) -> N
 @compiled
 def remove_errors(where: Layout, work: Work, window: int) -> None:
     """Nothing arrives at the outputs any more."""
-    first = where.start[-2]
+    first = where.start[where.output]
     for n in range(work.before[1], work.before[window + 1]):
         put(work.arrivals, (item(work.when, n), first + item(work.wrong, n)), 0)
 
@@ -227,7 +246,7 @@ def output_error(e1: Any, g: Any, squares: Any, arrivals: Any, table: Propagator
 @compiled
 def errors(where: Layout, state: State, work: Work, window: int, table: Propagators, q: int) -> None:
     """Take the outputs' errors through a window, where no synapse of theirs learns."""
-    first, begin, end = where.start[-2], work.begin[-1], work.end[-1]
+    first, begin, end = where.start[where.output], work.begin[where.output], work.end[where.output]
     for i in range(begin, end, lanes(state.e1)):
         e1, g, squares = load(state.e1, i), load(state.e2, i), load(work.squares, i - first)
         for s in range(window):
@@ -305,7 +324,7 @@ def synapses(
         tag, p1, p2 = item(work.old, (1, n)), item(work.old_p, (0, n)), item(work.old_p, (1, n))
         first, maps, free = item(work.old, (0, n)), work.maps[tag], work.free[tag]
         apply_map(state.h1, state.h2, state.m, first, maps, work.begin[layer], work.end[layer], p1, p2, free)
-    if layer == len(where.start) - 2:  # a constant in either call: no vector keeps registers for what it does not need
+    if layer == where.output:  # a constant in either call: no vector keeps registers for what it does not need
         vectors(where, state, feedback, layer, True, t, begin, end, spikes, table, q, work)
     else:
         vectors(where, state, feedback, layer, False, t, begin, end, spikes, table, q, work)
@@ -326,9 +345,9 @@ def end_interval(where: Layout, state: State, plastic: Array, end: Array, work: 
     """Chain the interval's sums to the maps and clear them; the free motions of an interval of that length are given."""
     x, g = work.sums, work.free
     for tag in range(now + 1):
-        for k in range(len(where.pre)):
-            if plastic[k]:
-                chain_map(work.maps[tag], x, work.begin[where.post[k]], work.end[where.post[k]], g[tag], end)
+        for layer in range(1, len(where.start) - 1):
+            if learns(where, plastic, layer):
+                chain_map(work.maps[tag], x, work.begin[layer], work.end[layer], g[tag], end)
         chain_free(g[tag], end)
     x[:] = 0
     for j in range(len(state.p1)):
@@ -355,7 +374,7 @@ def end_errors(where: Layout, state: State, work: Work, layer: int, last: Array)
         state.e2[i] *= last[7]
     flush(state.e1[begin:end])
     flush(state.e2[begin:end])
-    if layer == len(where.start) - 2:
+    if layer == where.output:
         for i in range(begin - where.start[layer], end - where.start[layer]):
             state.squares[i] += work.squares[i]
             work.squares[i] = 0
@@ -401,7 +420,7 @@ def advance(
     ``table`` holds one interval's propagators. A layer is taken through a window of steps at a time: first the neurons of
     every layer, then errors and synapses. Between calls the state is the clock engine's.
     """
-    history, interval, out = log.ptr.shape[1] - 1 - steps, len(table.step), len(where.start) - 2
+    history, interval, layers, output = log.ptr.shape[1] - 1 - steps, len(table.step), len(where.start) - 1, where.output
     q, now = 0, -1
     u = history
     while u < history + steps:
@@ -410,20 +429,20 @@ def advance(
             if now == 0:
                 start_maps(where, state, work)
             begin_map(work.maps, work.free, now, table.end[0])
-            for layer in range(1, out + 1):
-                if learns(where, plastic, layer) or layer == out:
+            for layer in range(1, layers):
+                if learns(where, plastic, layer) or layer == output:
                     begin_errors(where, state, work, layer, table.end[0])
         window = min(WINDOW, c.n_ref + 1, interval - q, history + steps - u)
         arrived = u - c.delay
-        for layer in range(1, out + 1):
+        for layer in range(1, layers):
             neurons(where, c, state, log, layer, t + u - history, u, window)
-        list_errors(log, arrived, window, work)
+        list_errors(where, log, arrived, window, work)
         add_errors(where, work, window, table.step, q)
-        for layer in range(1, out + 1):
+        for layer in range(1, layers):
             if learns(where, plastic, layer):
-                if layer < out and c.rho > 0:
+                if layer != output and c.rho > 0:
                     own_rates(where, c, state, log, layer, u, window)
-                if layer < out and not WIDE:
+                if layer != output and not WIDE:
                     add_feedback(where, feedback, layer, window, table.step, q, work)
                 s = 0
                 while s < window:
@@ -432,17 +451,18 @@ def advance(
                     )
                     synapses(where, state, feedback, layer, t + u - history, s, stop, spikes, old, table, q, work)
                     s = stop
-            elif layer == out:
+            elif layer == output:
                 errors(where, state, work, window, table, q)
         remove_errors(where, work, window)
-        for layer in range(out):
-            pre_spikes(where, state, log, layer, arrived - c.delay, window, table.spike, q)
+        for layer in range(layers):
+            if sends(where, layer):
+                pre_spikes(where, state, log, layer, arrived - c.delay, window, table.spike, q)
         u += window
         q += window
         if q == interval or u == history + steps:
             end_interval(where, state, plastic, table.end[q], work, now)
-            for layer in range(1, out + 1):
-                if learns(where, plastic, layer) or layer == out:
+            for layer in range(1, layers):
+                if learns(where, plastic, layer) or layer == output:
                     end_errors(where, state, work, layer, table.end[q])
             q = 0
             if now == TAGS - 1 or u == history + steps:

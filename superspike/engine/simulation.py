@@ -70,7 +70,7 @@ class Simulation:
         most_inputs, most_targets = self.task.most_spikes
         self._room = self._declared("room", sizes[-1], sizes[-1], most_targets, 1)
         error, impulse = error_filter(rule, scheme)
-        self.where = layout(sizes)
+        self.where = layout(sizes, network.projections)
         self.constants = Constants(
             lif=cast(membrane_filter(lif, scheme), dtype),
             surrogate=cast(network.surrogate, dtype),
@@ -95,7 +95,7 @@ class Simulation:
         self.weights = self._matrices(self.state.w)
         for own, w in zip(self.weights, network.checked(network.weights), strict=True):
             own[:] = w
-        self.plastic = np.zeros(len(sizes) - 1, np.bool_)
+        self.plastic = np.zeros(len(network.projections), np.bool_)
         self.cost_scale = cost_per_squared_error(rule, scheme) / sizes[-1]
         self._method = cast(network.optimizer, dtype)
         trace = trace_filter(rule, scheme)
@@ -111,7 +111,7 @@ class Simulation:
         self._pool = ThreadPoolExecutor(self.threads - 1) if self.threads > 1 else None
         per_step = most_inputs + most_targets + sum(sizes[1:]) / (self.n_ref + 1) + 2 * self._room + len(sizes)
         self._longest = max(1, int(MOST_IDS / per_step))
-        self._totals: Array = np.zeros((self.threads, len(sizes) - 1), dtype)
+        self._totals: Array = np.zeros((self.threads, len(self.plastic)), dtype)
         self._history = 2 * delay + 2
         nothing = np.zeros(self._history + 1, np.int64), np.zeros(0, np.int32)
         self._tails = [nothing] * (len(sizes) + (1 if network.loss.follows_spikes else 3))
@@ -125,7 +125,8 @@ class Simulation:
     def _matrices(self, flat: Array) -> list[Array]:
         """Views of a flat array over synapses as one (n_pre, n_post) matrix per projection."""
         ends, sizes = self.where.w_start, self.network.sizes
-        return [matrix(flat, ends[k], ends[k + 1], padded(n), n) for k, n in enumerate(sizes[1:])]
+        widths = [sizes[post] for _, post in self.network.projections]
+        return [matrix(flat, ends[k], ends[k + 1], padded(n), n) for k, n in enumerate(widths)]
 
     @property
     def traces(self) -> dict[str, list[Array]]:
@@ -146,7 +147,7 @@ class Simulation:
         """
         self.plastic[:] = on
         if not self.network.feedback.follows_weights and not any(np.any(b) for b in self.network.feedback_weights):
-            self.plastic[:-1] = False
+            self.plastic[self.where.post != self.where.output] = False
 
     def steps_to_update(self) -> int:
         """Steps until the current block ends with an update: blocks end with, and include, their multiple."""

@@ -1,13 +1,15 @@
-"""What both engines read and write: the network flattened into arrays, so that one kernel serves any chain of layers.
+"""What both engines read and write: the network flattened into arrays, so that one kernel serves any graph of layers.
 
 Layers stand one after the other in arrays over neurons (the input first), projections in arrays over synapses. Layer l
 is ``start[l]:start[l + 1]``; projection k leads from layer ``pre[k]`` to ``post[k]`` and its synapses are
 ``w_start[k]:w_start[k + 1]``, row by row, one row per presynaptic neuron. Layers are padded to a multiple of ``LANES``
-neurons that get no input and never spike, so that no loop ends with single neurons.
+neurons that get no input and never spike, so that no loop ends with single neurons. No layer has two projections onto one
+other, and none leads from a higher onto a lower layer: the engines take the layers of a step one by one, from the input up.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -32,8 +34,9 @@ WINDOW = 50  # steps that the event engine takes with one layer before it turns 
 
 
 class Layout(NamedTuple):
-    """Where layers and projections lie in the flat arrays (int64)."""
+    """Where layers and projections lie in the flat arrays (int64), and which layer does what: layer 0 is the input."""
 
+    output: int  # the layer whose spikes meet the targets; the others are hidden
     size: Array  # (layers,): how many neurons a layer has, without padding
     start: Array  # (layers + 1,)
     stop: Array  # (layers,): where a layer's neurons, filled up to a whole register, end before the rest of the padding
@@ -134,19 +137,22 @@ def staggered(n: int, dtype: type) -> int:
     return (lines + (STAGGER - lines) % 16) * LINE // np.dtype(dtype).itemsize
 
 
-def layout(sizes: list[int]) -> Layout:
-    """The flat layout of a chain of layers."""
+def layout(sizes: list[int], projections: Sequence[tuple[int, int]]) -> Layout:
+    """The flat layout of layers of these sizes, joined by projections (pre, post)."""
     widths = [padded(n) for n in sizes]
-    hidden = range(1, len(sizes) - 1)
+    output = len(sizes) - 1
+    hidden = range(1, output)
+    pre, post = np.array(projections, np.int64).T.copy()
     return Layout(
+        output=output,
         size=np.array(sizes, np.int64),
         start=np.cumsum([0, *widths]),
         stop=np.cumsum([0, *widths[:-1]]) + [padded(n, REGISTER) for n in sizes],
-        pre=np.arange(len(sizes) - 1),
-        post=np.arange(1, len(sizes)),
-        w_start=np.cumsum([0, *(n * width for n, width in zip(sizes[:-1], widths[1:], strict=True))]),
-        row_start=np.cumsum([0, *sizes[:-1]]),
-        b_start=np.cumsum([0, *(sizes[-1] * widths[k] if k in hidden else 0 for k in range(len(sizes)))]),
+        pre=pre,
+        post=post,
+        w_start=np.cumsum([0, *(sizes[j] * widths[i] for j, i in projections)]),
+        row_start=np.cumsum([0, *(sizes[j] for j, _ in projections)]),
+        b_start=np.cumsum([0, *(sizes[output] * widths[k] if k in hidden else 0 for k in range(len(sizes)))]),
     )
 
 
@@ -156,6 +162,20 @@ def learns(where: Layout, plastic: Array, layer: int) -> bool:
     for k in range(len(where.pre)):
         found |= where.post[k] == layer and plastic[k]
     return found
+
+
+def sends(where: Layout, layer: int) -> bool:
+    """Whether any projection leads from the layer."""
+    found = False
+    for k in range(len(where.pre)):
+        found |= where.pre[k] == layer
+    return found
+
+
+def impulses(where: Layout, log: Log) -> tuple[int, int]:
+    """The log's rows of the loss's error impulses, negative and positive."""
+    plus = len(log.ptr) - 1
+    return (where.output if plus == len(where.start) - 1 else plus - 1), plus
 
 
 @compiled
@@ -170,10 +190,10 @@ def checked(units: Array, n: int, outputs: int) -> int:
 
 
 @compiled
-def ask(c: Constants, state: State, log: Log, t: int, u: int) -> None:
+def ask(where: Layout, c: Constants, state: State, log: Log, t: int, u: int) -> None:
     """Ask the loss for the outputs' error impulses of step t, local step u, and take those that it wrote."""
-    ptr, ids, plus = log.ptr, log.ids, len(log.ptr) - 1
-    minus, target, output = plus - 1, plus - 2, plus - 3
+    ptr, ids, plus, output = log.ptr, log.ids, len(log.ptr) - 1, where.output
+    minus, target = plus - 1, plus - 2
     spikes = ids[item(ptr, (output, u)) : item(ptr, (output, u + 1))]
     targets = ids[item(ptr, (target, u)) : item(ptr, (target, u + 1))]
     a, b = item(ptr, (minus, u)), item(ptr, (plus, u))

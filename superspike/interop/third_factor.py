@@ -264,8 +264,8 @@ class Feedback(Stateful):
 
     def _draw(self) -> None:
         name, sizes = type(self._scheme).__name__, [1, *map(len, self._weights), self._weights[-1].shape[1]]
-        layer = np.zeros((1, sizes[1]))  # the schemes read the weights below a hidden layer for its size
-        drawn = self._scheme.matrices([layer, *self._weights], np.random.default_rng(self._seed))
+        above = {(layer, layer + 1): w for layer, w in enumerate(self._weights, 1)}
+        drawn = self._scheme.matrices(sizes, above, np.random.default_rng(self._seed))
         self._take(f"{name}.matrices", checked_matrices(name, drawn, sizes)[0])
 
     def refresh(self) -> None:

@@ -1,11 +1,13 @@
 """Feedback schemes: how the errors of the outputs reach the hidden layers (ZG18 §3.3; feedback alignment).
 
-A scheme gives one matrix (n_out, n_hidden) per hidden layer; an error impulse of output k adds row k to the layer's
+``matrices`` gets the layers' sizes and the weights (n_pre, n_post) of each projection, found by the layers that it joins:
+``weights[1, 2]``, layer 0 being the input. It gives one matrix (n_out, n_hidden) per hidden layer; an error impulse of output k adds row k to the layer's
 error, one step later. No σ' enters on the way down. Adding a scheme is adding a class here.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,6 +16,7 @@ from numpy.typing import NDArray
 from .parameters import ParameterError, Registry
 
 Matrices = list[NDArray[Any]]
+Weights = Mapping[tuple[int, int], NDArray[Any]]
 
 MV_PER_V = 1000
 
@@ -22,8 +25,10 @@ FEEDBACKS = Registry("feedback", methods=("follows_weights", "matrices"))
 
 @FEEDBACKS.register("symmetric")
 class Symmetric(NamedTuple):
-    """e_i = Σ_k w_ki e_k, through today's weights in V; deeper layers through the product of the weights above them.
+    """e_i = Σ_k w_ki e_k, through today's weights in V; deeper layers through the products of the weights above them.
 
+    The products are summed over all ways that lead up to the outputs. Recurrent weights are none of them: the errors that
+    a neuron causes later, through its own layer, are left out.
     The unit is that of the paper's release. It matters where an error meets the regulariser's ρ.
     """
 
@@ -32,12 +37,13 @@ class Symmetric(NamedTuple):
         """Whether the matrices change with the weights."""
         return True
 
-    def matrices(self, weights: Matrices, rng: np.random.Generator) -> Matrices:
-        """Transposed weights, multiplied down the chain."""
-        down = [weights[-1].T / MV_PER_V]
-        for w in weights[-2:0:-1]:
-            down.insert(0, down[0] @ w.T / MV_PER_V)
-        return down[: len(weights) - 1]
+    def matrices(self, sizes: list[int], weights: Weights, rng: np.random.Generator) -> Matrices:
+        """Transposed weights, multiplied down from layer to layer."""
+        output, down = len(sizes) - 1, dict[int, Any]()
+        for layer in range(output - 1, 0, -1):
+            above = [(post, w.T) for (pre, post), w in weights.items() if pre == layer < post]
+            down[layer] = sum((w if post == output else down[post] @ w) / MV_PER_V for post, w in above)
+        return [down[layer] for layer in range(1, output)]
 
 
 @FEEDBACKS.register("random")
@@ -49,9 +55,9 @@ class Random(NamedTuple):
         """Whether the matrices change with the weights."""
         return False
 
-    def matrices(self, weights: Matrices, rng: np.random.Generator) -> Matrices:
+    def matrices(self, sizes: list[int], weights: Weights, rng: np.random.Generator) -> Matrices:
         """Drawn once."""
-        return [rng.standard_normal((weights[-1].shape[1], w.shape[1])) for w in weights[:-1]]
+        return [rng.standard_normal((sizes[-1], n)) for n in sizes[1:-1]]
 
 
 @FEEDBACKS.register("uniform")
@@ -63,9 +69,9 @@ class Uniform(NamedTuple):
         """Whether the matrices change with the weights."""
         return False
 
-    def matrices(self, weights: Matrices, rng: np.random.Generator) -> Matrices:
+    def matrices(self, sizes: list[int], weights: Weights, rng: np.random.Generator) -> Matrices:
         """All ones."""
-        return [np.ones((weights[-1].shape[1], w.shape[1])) for w in weights[:-1]]
+        return [np.ones((sizes[-1], n)) for n in sizes[1:-1]]
 
 
 @FEEDBACKS.register("none")
@@ -77,9 +83,9 @@ class NoFeedback(NamedTuple):
         """Whether the matrices change with the weights."""
         return False
 
-    def matrices(self, weights: Matrices, rng: np.random.Generator) -> Matrices:
+    def matrices(self, sizes: list[int], weights: Weights, rng: np.random.Generator) -> Matrices:
         """All zeros."""
-        return [np.zeros((weights[-1].shape[1], w.shape[1])) for w in weights[:-1]]
+        return [np.zeros((sizes[-1], n)) for n in sizes[1:-1]]
 
 
 def checked_matrices(name: str, given: Any, sizes: list[int]) -> Matrices:

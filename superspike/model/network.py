@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -24,8 +25,25 @@ Array = NDArray[Any]
 W0 = 20.0  # mV, the default spread of the initial weights; the demo of ZG18's release takes 50 mV
 
 
+class Projection(NamedTuple):
+    """Dense synapses from the spikes of layer ``pre`` onto the neurons of layer ``post``; layers count from the input, 0."""
+
+    pre: int
+    post: int
+
+    @property
+    def name(self) -> str:
+        """Of its weights: ``w0``, ``w1``, … onto the next layer, ``v1``, ``v2``, … onto the layer itself, ``w0_2`` past others."""
+        if self.pre == self.post:
+            return f"v{self.pre}"
+        return f"w{self.pre}" if self.post == self.pre + 1 else f"w{self.pre}_{self.post}"
+
+
+WEIGHTS = re.compile(r"w\d+(_\d+)?|v\d+")  # what projections may be named
+
+
 class Network:
-    """A chain of layers of leaky integrate-and-fire neurons joined by dense projections.
+    """Layers of leaky integrate-and-fire neurons joined by dense projections: a chain, and what ``recurrent`` and ``skip`` add.
 
     Parameters
     ----------
@@ -36,12 +54,17 @@ class Network:
     loss : which errors the outputs get: a name (van_rossum, windowed) or an instance such as ``Windowed(window=25.0)``
     neuron, rule, scheme : the parameters of neurons, plasticity and time stepping
     w0 : initial weights are drawn from N(0, (w0/√n_pre)²), in mV, and clipped to the rule's bounds
-    weights : initial weights instead, one (n_pre, n_post) array in mV per projection from the input up
+    weights : initial weights instead, one (n_pre, n_post) array in mV per projection: a list in the order of ``projections``,
+        or a mapping of their names such as :func:`load_weights` returns
+    recurrent : whether hidden layers have a projection onto themselves (a neuron's own synapse included): all of them, or
+        a truth value for each
+    skip : pairs of layers (pre, post), the input being layer 0, that are joined past the layers between them
     seed : of the random numbers for weights and feedback
 
     Attributes
     ----------
-    weights : list of (n_pre, n_post) arrays in mV; training changes them
+    projections : list of :class:`Projection`: the chain's from the input up, then recurrent ones, then skips
+    weights : list of (n_pre, n_post) arrays in mV, one per projection; training changes them
     feedback_weights : list of (n_out, n_hidden) arrays, one per hidden layer
 
     Raises
@@ -61,7 +84,9 @@ class Network:
         rule: Rule | None = None,
         scheme: Scheme | None = None,
         w0: float = W0,
-        weights: Sequence[ArrayLike] | None = None,
+        weights: Sequence[ArrayLike] | Mapping[str, ArrayLike] | None = None,
+        recurrent: bool | Sequence[bool] = False,
+        skip: Sequence[tuple[int, int]] = (),
         seed: int = 1,
     ) -> None:
         try:
@@ -70,6 +95,13 @@ class Network:
             self.sizes = []
         if len(self.sizes) < 2:
             raise ParameterError(f"Network.sizes: must be two or more whole numbers >= 1, input first, got {sizes!r}")
+        self.recurrent, self.skip = self._loops(recurrent), self._skips(skip)
+        loops = [layer for layer, loop in enumerate(self.recurrent, 1) if loop]
+        self.projections = [
+            *(Projection(layer, layer + 1) for layer in range(len(self.sizes) - 1)),
+            *(Projection(layer, layer) for layer in loops),
+            *(Projection(pre, post) for pre, post in self.skip),
+        ]
         for name, given, cls in (("neuron", neuron, LIF), ("rule", rule, Rule), ("scheme", scheme, Scheme)):
             if not isinstance(given, (cls, type(None))):
                 raise ParameterError(f"Network.{name}: must be an instance of {cls.__name__}, got {given!r}")
@@ -86,35 +118,67 @@ class Network:
         self.feedback_weights: list[Array] = self._draw_feedback()
 
     def __repr__(self) -> str:
-        return f"<Network {'-'.join(map(str, self.sizes))}, {FEEDBACKS.name_of(self.feedback)} feedback>"
+        more = "".join(f" + {projection.name}" for projection in self.projections[len(self.sizes) - 1 :])
+        return f"<Network {'-'.join(map(str, self.sizes))}{more}, {FEEDBACKS.name_of(self.feedback)} feedback>"
+
+    def _loops(self, recurrent: Any) -> list[bool]:
+        """Whether each hidden layer has a recurrent projection."""
+        n = len(self.sizes) - 2
+        try:
+            each = list(recurrent)
+        except TypeError:
+            each = [recurrent] * max(n, 1)  # True is wrong where there is no hidden layer
+        if any(type(x) not in (bool, np.bool_) for x in each) or len(each) != n and any(each):
+            raise ParameterError(
+                f"Network.recurrent: must be True, False or a list of one of them per hidden layer ({n}), got {recurrent!r}"
+            )
+        return [bool(x) for x in each[:n]]
+
+    def _skips(self, skip: Any) -> list[tuple[int, int]]:
+        """The pairs of layers that skip projections join."""
+        whole, last = Param("", "", ge=0, le=len(self.sizes) - 1), len(self.sizes) - 1
+        try:
+            pairs = [(whole.check("", pre, int), whole.check("", post, int)) for pre, post in skip]
+        except (TypeError, ValueError):
+            pairs = [(0, 0)]
+        if len(set(pairs)) != len(pairs) or any(post - pre < 2 for pre, post in pairs):
+            raise ParameterError(
+                f"Network.skip: must be different pairs of layers (pre, post) from 0, the input, to {last}, the output, with "
+                f"layers between them, got {skip!r}"
+            )
+        return pairs
 
     def drawn_weights(self) -> list[Array]:
         """The weights that the seed draws: those of a network that is given none, before any training."""
-        rng, shapes = np.random.default_rng(self.seed).spawn(1)[0], zip(self.sizes[:-1], self.sizes[1:], strict=True)
+        rng = np.random.default_rng(self.seed).spawn(1)[0]
+        shapes = [(self.sizes[pre], self.sizes[post]) for pre, post in self.projections]
         drawn = [rng.normal(0.0, self.w0 / np.sqrt(n_pre), (n_pre, n_post)) for n_pre, n_post in shapes]
         return [np.clip(w, -self.rule.w_max, self.rule.w_max).astype(self.dtype) for w in drawn]
 
-    def checked(self, weights: Sequence[ArrayLike]) -> list[Array]:
-        """``weights`` as arrays, if they fit the network. Raises ParameterError."""
-        n = len(self.sizes) - 1
+    def checked(self, weights: Sequence[ArrayLike] | Mapping[str, ArrayLike]) -> list[Array]:
+        """``weights`` as arrays in the order of ``projections``, if they fit the network. Raises ParameterError."""
+        names = [projection.name for projection in self.projections]
+        rule = f"Network.weights: must be {len(names)} arrays ({', '.join(names)})"
+        if isinstance(weights, Mapping):
+            if set(weights) != set(names):
+                raise ParameterError(f"{rule}, got {', '.join(map(str, weights)) or 'none'}")
+            weights = [weights[name] for name in names]
         try:
             arrays = [np.asarray(w) for w in weights]
         except (TypeError, ValueError) as error:
-            raise ParameterError(
-                f"Network.weights: must be {n} arrays (w0, w1, …), got {type(weights).__name__} ({error})"
-            ) from None
-        if len(arrays) != n:
-            raise ParameterError(f"Network.weights: must be {n} arrays (w0, w1, …), got {len(arrays)}")
-        for k, w in enumerate(arrays):
-            shape = (self.sizes[k], self.sizes[k + 1])
+            raise ParameterError(f"{rule}, got {type(weights).__name__} ({error})") from None
+        if len(arrays) != len(names):
+            raise ParameterError(f"{rule}, got {len(arrays)}")
+        for name, (pre, post), w in zip(names, self.projections, arrays, strict=True):
+            shape = (self.sizes[pre], self.sizes[post])
             if w.shape != shape:
-                raise ParameterError(f"Network.weights: w{k} must have the shape (n_pre, n_post) = {shape}, got {w.shape}")
+                raise ParameterError(f"Network.weights: {name} must have the shape (n_pre, n_post) = {shape}, got {w.shape}")
             if w.dtype.kind not in "iuf" or not np.all(np.isfinite(w)):
-                raise ParameterError(f"Network.weights: w{k} must hold finite numbers (mV), got NaN, infinity or no numbers")
+                raise ParameterError(f"Network.weights: {name} must hold finite numbers (mV), got NaN, infinity or no numbers")
             largest = np.abs(w.astype(float)).max()  # as floats: -128 has no abs among 8-bit integers
             if largest > self.rule.w_max * (1 + 1e-6):
                 raise ParameterError(
-                    f"Network.weights: w{k} must lie within ±Rule.w_max ({self.rule.w_max:g} mV), got {largest:g} mV; raise w_max"
+                    f"Network.weights: {name} must lie within ±Rule.w_max ({self.rule.w_max:g} mV), got {largest:g} mV; raise w_max"
                 )
         return arrays
 
@@ -124,20 +188,30 @@ class Network:
             self.feedback_weights = self._draw_feedback()
 
     def _draw_feedback(self) -> list[Array]:
-        given = self.feedback.matrices(self.weights, self.feedback_rng)
+        weights = dict(zip(self.projections, self.weights, strict=True))
+        given = self.feedback.matrices(self.sizes, weights, self.feedback_rng)
         return checked_matrices(type(self.feedback).__name__, given, self.sizes)
+
+    def named(self, weights: Sequence[Array]) -> dict[str, Array]:
+        """Weights in the order of ``projections``, by their names."""
+        return {projection.name: w for projection, w in zip(self.projections, weights, strict=True)}
 
 
 def save_weights(path: str | os.PathLike[str], network: Network) -> None:
-    """Write ``w0``, ``w1``, … (n_pre, n_post; mV) from the input up, and fixed feedback as ``b1``, … (n_out, n_hidden)."""
-    arrays = {f"w{k}": w for k, w in enumerate(network.weights)}
+    """Write the weights by the names of the projections (n_pre, n_post; mV), and fixed feedback as ``b1``, … (n_out, n_hidden).
+
+    ``w0``, ``w1``, … from the input up, ``v1``, ``v2``, … of recurrent hidden layers, ``w0_2`` of a skip from layer 0 to 2.
+    """
+    arrays = network.named(network.weights)
     if not network.feedback.follows_weights:
         arrays |= {f"b{k}": b for k, b in enumerate(network.feedback_weights, 1)}
     np.savez(path, **arrays)  # type: ignore[arg-type]
 
 
-def load_weights(path: str | os.PathLike[str]) -> list[Array]:
-    """Read the arrays ``w0``, ``w1``, … of a ``weights.npz``. Raises ParameterError for a file that has none."""
+def load_weights(path: str | os.PathLike[str]) -> dict[str, Array]:
+    """Read the weights of a ``weights.npz`` by the names of their projections: ``w0``, ``w1``, … and, where there are any,
+    ``v1``, … and ``w0_2``, …. Raises ParameterError for a file that has no ``w0``.
+    """
     name = os.fspath(path)
     if not Path(name).is_file():
         raise ParameterError(f"{name}: must be an .npz file of weights, does not exist")
@@ -146,9 +220,7 @@ def load_weights(path: str | os.PathLike[str]) -> list[Array]:
             arrays = {key: file[key] for key in file.files}
     except Exception as error:  # numpy and zipfile raise a dozen types for broken files
         raise ParameterError(f"{name}: must be an .npz file of weights, cannot be read ({error})") from None
-    weights: list[Array] = []
-    while f"w{len(weights)}" in arrays:
-        weights.append(arrays[f"w{len(weights)}"])
-    if not weights:
+    weights = {name: w for name, w in arrays.items() if WEIGHTS.fullmatch(name)}
+    if "w0" not in weights:
         raise ParameterError(f"{name}: must hold w0, w1, … from the input up, holds {', '.join(arrays) or 'nothing'}")
     return weights
