@@ -99,7 +99,8 @@ def train_options(command: Callable[..., None]) -> Callable[..., None]:
     for name, option in reversed(config.options().items()):
         unit, words = option.param.unit, option.words
         kind: Any = click.Choice(words) if words else str
-        metavar = None if words else {int: "INTEGER", float: QUANTITIES[unit], list: "N,N,…"}.get(option.type, "TEXT")
+        lists = {list: "N,N,…", config.LOOPS: "true|false", config.PAIRS: "N-N,…"}
+        metavar = None if words else (lists | {int: "INTEGER", float: QUANTITIES[unit]}).get(option.type, "TEXT")
         if name in config.PATHS:
             metavar = "FILE"
         default = f"  [default: {option.default}]" if option.default else ""

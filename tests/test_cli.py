@@ -271,7 +271,7 @@ BAD: list[tuple[list[str], str]] = [
     (["--input", "good.ras", "--input-rate", "5Hz"], "input_rate: has no effect"),
     (["--sgd-scale", "1/mV"], "sgd_scale: has no effect"),
     (["--weights", "gone.npz"], "gone.npz: must be an .npz file of weights, does not exist"),
-    (["--weights", "nan.npz"], "Network.weights: must be 2 arrays (w0, w1, …), got 1"),
+    (["--weights", "nan.npz"], "Network.weights: must be 2 arrays (w0, w1), got 1 (w0)"),
     (["--weights", "nan.npz", "--hidden", "0", "--inputs", "3", "--task", "regular"], "w0 must hold finite numbers"),
     (["--weights", "nan.npz", "--hidden", "0"], "w0 must have the shape (n_pre, n_post) = (200, 50), got (3, 1)"),
     (["gone.toml"], "gone.toml: cannot be read"),

@@ -541,8 +541,8 @@ def test_sizes_that_are_none_are_refused(sizes: Any) -> None:
 @pytest.mark.parametrize(
     ("weights", "message"),
     [
-        (5.0, r"must be 1 arrays \(w0, w1, …\), got float"),
-        ([[[1.0], [1.0, 2.0]]], r"must be 1 arrays \(w0, w1, …\), got list \(.*inhomogeneous"),
+        (5.0, r"must be 1 arrays \(w0\), got float"),
+        ([[[1.0], [1.0, 2.0]]], r"must be 1 arrays \(w0\), got list \(.*inhomogeneous"),
         ([np.ones((3, 2), complex)], "w0 must hold finite numbers"),
         ([np.ones((3, 2), bool)], "w0 must hold finite numbers"),
         ([np.full((3, 2), "a")], "w0 must hold finite numbers"),

@@ -1,6 +1,7 @@
 """Networks to and from NIR, the Neuromorphic Intermediate Representation (Pedersen et al. 2024), as graphs of CubaLIF layers.
 
-A network becomes the chain Input → (Delay → Linear → CubaLIF) per projection → Output. NIR's CubaLIF obeys
+A network becomes the chain Input → (Delay → Linear → CubaLIF) per projection → Output; one with recurrent or skip projections
+is refused. NIR's CubaLIF obeys
 
     τ_syn dI/dt = −I + w_in S        τ_mem dv/dt = (v_leak − v) + R I        S_i(t) = Σ_j W_ij Σ_spikes a δ(t − t_spike)
 
@@ -47,7 +48,8 @@ PULSE = Param("ms", "how long a spike of height 1 lasts", gt=0)
 def to_nir(network: Network, pulse_ms: float | None = None) -> Any:
     """The network as a ``nir.NIRGraph``, for ``nir.write(path, graph)`` (needs the extra ``nir``).
 
-    Warns of a refractory period, which NIR cannot express; it is kept as metadata.
+    Warns of a refractory period, which NIR cannot express; it is kept as metadata. Raises ParameterError unless the network
+    is a chain.
 
     Parameters
     ----------
@@ -55,6 +57,9 @@ def to_nir(network: Network, pulse_ms: float | None = None) -> Any:
     """
     nir = extra("nir")
     lif, scheme = network.neuron, network.scheme
+    more = [projection.name for projection in network.projections[len(network.sizes) - 1 :]]
+    if more:
+        raise ParameterError(f"to_nir.network: must be a chain, without recurrent and skip projections, got {', '.join(more)}")
     area = _area("to_nir", pulse_ms)
     if lif.tau_ref:
         warnings.warn(

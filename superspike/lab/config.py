@@ -66,7 +66,7 @@ class Option(NamedTuple):
     """One thing that can be chosen: its unit and meaning, its type, its words if it is one of a few, its default in words."""
 
     param: Param
-    type: type
+    type: Any
     words: tuple[str, ...] = ()
     default: str = ""
 
@@ -77,9 +77,10 @@ CHOSEN = {"feedback": "symmetric", "surrogate": "fast_sigmoid", "optimizer": "rm
 SINGLE = (LIF, Rule, Scheme, Training)
 WORDS = {"integration": INTEGRATIONS, "precision": PRECISIONS, "engine": ENGINES, "record": RECORDS}
 TRUTH = ("true", "false")
+LOOPS, PAIRS = list[bool], list[tuple[int, int]]  # types of options
 PATHS = ("input", "target", "image", "font", "weights")  # relative to the config file that names them
 TASK_KEYS = {"text": "text", "image": "image", "target": "file"}  # an option that says which targets are meant
-OWN = ("task", "period", *CHOICES, "hidden", "w0", "weights", "seed", "task_seed")  # options that are no class's fields
+OWN = ("task", "period", *CHOICES, "hidden", "recurrent", "skip", "w0", "weights", "seed", "task_seed")  # no class's fields
 COMMAND = ("out", "force", "json", "quiet", "help")  # what else superspike train takes
 
 
@@ -129,6 +130,10 @@ def options() -> dict[str, Option]:
             add(registry.kind, cls)
     found["period"] = Option(tasks.PERIOD, float)
     found["hidden"] = Option(Param("", "hidden neurons; 4,4: two layers, 0: none"), list, default=",".join(map(str, HIDDEN)))
+    found["recurrent"] = Option(
+        Param("", "synapses of hidden layers onto themselves; true,false: of the first of two"), LOOPS, default="false"
+    )
+    found["skip"] = Option(Param("", "layers joined past others; 0-2,1-3: input onto layer 2, layer 1 onto 3; 0: none"), PAIRS)
     for kind, registry in CHOICES.items():
         found[kind] = Option(Param("", f"the {kind}"), str, tuple(registry), CHOSEN[kind])
         for cls in registry.values():
@@ -149,8 +154,19 @@ def parse(option: Option, value: Any) -> Any:
         return bool(value)
     if option.words and value not in option.words:
         raise ParameterError(f"must be one of {', '.join(option.words)}, got {value!r}")
+    words = value.split(",") if isinstance(value, str) else value if isinstance(value, Iterable) else [value]
+    if option.type == LOOPS:
+        found = [{"true": True, "false": False}.get(str(word).lower()) for word in words]
+        if None in found or not found:
+            raise ParameterError(f"must be true or false, or one of them per hidden layer such as true,false, got {value!r}")
+        return found if len(found) > 1 else found[0]
+    if option.type == PAIRS:
+        try:
+            pairs = [word.split("-") if isinstance(word, str) else word for word in words if str(word) != "0"]
+            return [(_whole(pre), _whole(post)) for pre, post in pairs]
+        except (TypeError, ValueError):
+            raise ParameterError(f"must be pairs of layers such as 0-2 or 0-2,1-3, or 0 for none, got {value!r}") from None
     if option.type is list:
-        words = value.split(",") if isinstance(value, str) else value if isinstance(value, Iterable) else [value]
         sizes = [_whole(word) for word in words]
         if sizes != [0] and any(n < 1 for n in sizes):
             raise ParameterError(f"must be numbers of neurons such as 256 or 4,4, or 0 for no hidden layer, got {value!r}")
@@ -276,7 +292,8 @@ def build(table: Mapping[str, Any]) -> tuple[tasks.Task, Network, Training]:
     task = tasks.make(inputs, targets, values.get("period"), values.get("task_seed", seed))
     network = Network(
         [task.n_inputs, *values.get("hidden", HIDDEN), task.n_outputs],
-        neuron=lif, rule=rule, scheme=scheme, w0=values.get("w0", W0), weights=weights, seed=seed, **chosen,
+        neuron=lif, rule=rule, scheme=scheme, w0=values.get("w0", W0), weights=weights, seed=seed,
+        recurrent=values.get("recurrent", False), skip=values.get("skip", ()), **chosen,
     )  # fmt: skip
     return task, network, training
 
@@ -294,6 +311,9 @@ def table(task: tasks.Task, network: Network, training: Training, initial_weight
         found |= {"input": "input.ras", "inputs": task.n_inputs, "target": "target.ras", "outputs": task.n_outputs}
     found["period"] = in_words(task.period_ms, "ms")
     found["hidden"] = network.sizes[1:-1] or [0]
+    found["recurrent"] = network.recurrent if len(set(network.recurrent)) > 1 else any(network.recurrent)
+    if network.skip:
+        found["skip"] = ",".join(f"{pre}-{post}" for pre, post in network.skip)
     for kind, registry in CHOICES.items():
         values = getattr(network, kind)
         found[kind] = registry.name_of(values)

@@ -78,7 +78,7 @@ class Run:
 
     @property
     def weights(self) -> list[Array]:
-        """The network's weights: one (n_pre, n_post) array in mV per projection."""
+        """The network's weights: one (n_pre, n_post) array in mV per projection, in the order of ``network.projections``."""
         return self.network.weights
 
     @property
@@ -136,7 +136,7 @@ class Run:
             table = config.table(self.task, self._network, self.training, self.initial_weights is not None)
             (new / CONFIG).write_text(config.to_toml(with_own_files(table, self.task, new)), encoding="utf-8")
             if self.initial_weights is not None:
-                np.savez(new / config.INITIAL_WEIGHTS, **{f"w{k}": w for k, w in enumerate(self.initial_weights)})  # type: ignore[arg-type]
+                np.savez(new / config.INITIAL_WEIGHTS, **self._network.named(self.initial_weights))  # type: ignore[arg-type]
             write_metrics(new / "metrics.csv", self.metrics)
             save_weights(new / "weights.npz", self._network)
             save_spikes(new / "spikes.npz", self.spikes, self.windows_ms)
@@ -273,7 +273,7 @@ def load_network(path: Path, network: Network) -> None:
             raise ParameterError(f"{name} must hold numbers of the shape {own.shape}, got {found.dtype} of {found.shape}")
         return found.astype(own.dtype)
 
-    network.weights = [like(f"w{k}", own) for k, own in enumerate(network.weights)]
+    network.weights = [like(name, own) for name, own in network.named(network.weights).items()]
     if network.feedback.follows_weights:
         network.refresh_feedback()
     else:

@@ -1,8 +1,9 @@
 """Feedback schemes: how the errors of the outputs reach the hidden layers (ZG18 §3.3; feedback alignment).
 
-``matrices`` gets the layers' sizes and the weights (n_pre, n_post) of each projection, found by the layers that it joins:
-``weights[1, 2]``, layer 0 being the input. It gives one matrix (n_out, n_hidden) per hidden layer; an error impulse of output k adds row k to the layer's
-error, one step later. No σ' enters on the way down. Adding a scheme is adding a class here.
+``matrices`` of a scheme gets the layers' sizes and the weights (n_pre, n_post) of each projection, found by the layers that
+it joins: ``weights[1, 2]``, the input being layer 0. It gives one matrix (n_out, n_hidden) per hidden layer; an error impulse
+of output k adds row k to the layer's error, one step later. No σ' enters on the way down. Adding a scheme is adding a class
+here.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ class Projection(NamedTuple):
 
     @property
     def name(self) -> str:
-        """Of its weights: ``w0``, ``w1``, … onto the next layer, ``v1``, ``v2``, … onto the layer itself, ``w0_2`` past others."""
+        """Of its weights: ``w0``, ``w1``, … onto the next layer, ``v1``, … onto the layer itself, ``w0_2``, … past others."""
         if self.pre == self.post:
             return f"v{self.pre}"
         return f"w{self.pre}" if self.post == self.pre + 1 else f"w{self.pre}_{self.post}"
@@ -123,16 +123,16 @@ class Network:
 
     def _loops(self, recurrent: Any) -> list[bool]:
         """Whether each hidden layer has a recurrent projection."""
-        n = len(self.sizes) - 2
+        n, truth = len(self.sizes) - 2, (bool, np.bool_)
         try:
-            each = list(recurrent)
+            each = [recurrent] * n if isinstance(recurrent, truth) else list(recurrent)
         except TypeError:
-            each = [recurrent] * max(n, 1)  # True is wrong where there is no hidden layer
-        if any(type(x) not in (bool, np.bool_) for x in each) or len(each) != n and any(each):
+            each = [recurrent]
+        if len(each) != n or not all(isinstance(x, truth) for x in each) or (recurrent is True and n == 0):
             raise ParameterError(
                 f"Network.recurrent: must be True, False or a list of one of them per hidden layer ({n}), got {recurrent!r}"
             )
-        return [bool(x) for x in each[:n]]
+        return [bool(x) for x in each]
 
     def _skips(self, skip: Any) -> list[tuple[int, int]]:
         """The pairs of layers that skip projections join."""
@@ -161,7 +161,7 @@ class Network:
         rule = f"Network.weights: must be {len(names)} arrays ({', '.join(names)})"
         if isinstance(weights, Mapping):
             if set(weights) != set(names):
-                raise ParameterError(f"{rule}, got {', '.join(map(str, weights)) or 'none'}")
+                raise ParameterError(f"{rule}, got {len(weights)} ({', '.join(map(str, weights))})")
             weights = [weights[name] for name in names]
         try:
             arrays = [np.asarray(w) for w in weights]
@@ -178,7 +178,8 @@ class Network:
             largest = np.abs(w.astype(float)).max()  # as floats: -128 has no abs among 8-bit integers
             if largest > self.rule.w_max * (1 + 1e-6):
                 raise ParameterError(
-                    f"Network.weights: {name} must lie within ±Rule.w_max ({self.rule.w_max:g} mV), got {largest:g} mV; raise w_max"
+                    f"Network.weights: {name} must lie within ±Rule.w_max ({self.rule.w_max:g} mV), got {largest:g} mV; "
+                    "raise w_max"
                 )
         return arrays
 
@@ -209,8 +210,9 @@ def save_weights(path: str | os.PathLike[str], network: Network) -> None:
 
 
 def load_weights(path: str | os.PathLike[str]) -> dict[str, Array]:
-    """Read the weights of a ``weights.npz`` by the names of their projections: ``w0``, ``w1``, … and, where there are any,
-    ``v1``, … and ``w0_2``, …. Raises ParameterError for a file that has no ``w0``.
+    """Read the weights of a ``weights.npz`` by the names of their projections. Raises ParameterError for a file without w0.
+
+    ``Network`` takes them as its ``weights``.
     """
     name = os.fspath(path)
     if not Path(name).is_file():

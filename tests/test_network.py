@@ -1,0 +1,146 @@
+"""Networks as graphs: recurrent and skip projections, their names, weights, files, options and feedback."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import superspike as ss
+from superspike.lab import config
+from superspike.model.network import Projection, load_weights
+
+SIZES = [10, 6, 5, 2]
+
+
+def graph(**options: Any) -> ss.Network:
+    return ss.Network(SIZES, recurrent=[True, False], skip=[(0, 2), (1, 3), (0, 3)], w0=80.0, seed=2, **options)
+
+
+def test_projections_are_the_chains_then_recurrent_ones_then_skips() -> None:
+    network = graph()
+    names = ["w0", "w1", "w2", "v1", "w0_2", "w1_3", "w0_3"]
+    assert [projection.name for projection in network.projections] == names
+    assert network.projections[3:5] == [Projection(1, 1), Projection(0, 2)]
+    assert [w.shape for w in network.weights] == [(10, 6), (6, 5), (5, 2), (6, 6), (10, 5), (6, 2), (10, 2)]
+    assert repr(network) == "<Network 10-6-5-2 + v1 + w0_2 + w1_3 + w0_3, symmetric feedback>"
+
+
+def test_a_chains_weights_and_feedback_are_those_of_the_same_seed_within_a_graph() -> None:
+    chain, network = (ss.Network(SIZES, recurrent=loops, feedback="random", w0=80.0, seed=2) for loops in (False, True))
+    for ours, theirs in zip(chain.weights, network.weights, strict=False):
+        np.testing.assert_array_equal(ours, theirs)
+    for ours, theirs in zip(chain.feedback_weights, network.feedback_weights, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize("recurrent", [[True], [True, True, False], "yes", 1, [1, 0], None])
+def test_what_is_no_truth_value_per_hidden_layer_is_refused(recurrent: Any) -> None:
+    with pytest.raises(
+        ss.ParameterError, match=r"^Network\.recurrent: must be True, False or a list .* per hidden layer \(2\), got"
+    ):
+        ss.Network(SIZES, recurrent=recurrent)
+
+
+def test_a_network_without_hidden_layers_has_no_recurrent_projections() -> None:
+    assert ss.Network([3, 2], recurrent=False).recurrent == []
+    with pytest.raises(ss.ParameterError, match=r"^Network\.recurrent: must be"):
+        ss.Network([3, 2], recurrent=True)
+
+
+@pytest.mark.parametrize(
+    "skip", [[(0, 1)], [(2, 0)], [(1, 1)], [(0, 4)], [(0, 2), (0, 2)], [(0, 2, 3)], [(-1, 2)], 3, [0.5], "02"]
+)
+def test_what_skips_no_layer_is_refused(skip: Any) -> None:
+    with pytest.raises(
+        ss.ParameterError, match=r"^Network\.skip: must be different pairs of layers .* to 3, the output, .*, got"
+    ):
+        ss.Network(SIZES, skip=skip)
+
+
+def test_weights_go_through_a_file_by_their_names(tmp_path: Path) -> None:
+    network = graph(feedback="random")
+    ss.save_weights(tmp_path / "w.npz", network)
+    named = load_weights(tmp_path / "w.npz")
+    assert list(named) == [projection.name for projection in network.projections]
+    for given in (named, dict(reversed(named.items())), list(named.values())):
+        for ours, theirs in zip(graph(weights=given).weights, network.weights, strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+    del named["v1"]
+    with pytest.raises(
+        ss.ParameterError, match=r"must be 7 arrays \(w0, w1, w2, v1, w0_2, w1_3, w0_3\), got 6 \(w0, w1, w2, w0_2"
+    ):
+        graph(weights=named)
+    with pytest.raises(
+        ss.ParameterError, match=r"^Network\.weights: v1 must have the shape \(n_pre, n_post\) = \(6, 6\), got \(2, 2\)"
+    ):
+        graph(weights=named | {"v1": np.zeros((2, 2))})
+
+
+def test_symmetric_feedback_sums_over_all_ways_up_and_leaves_recurrence_out() -> None:
+    network = graph(scheme=ss.Scheme(precision="double"))
+    w = {name: x / 1000 for name, x in network.named(network.weights).items()}
+    above, below = w["w2"].T, w["w1_3"].T + w["w2"].T @ w["w1"].T
+    for ours, theirs in zip(network.feedback_weights, (below, above), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-16)  # products of two numbers below 0.1 each
+
+
+def test_a_run_of_a_graph_is_saved_read_and_measured(tmp_path: Path, small_task: ss.Task) -> None:
+    run = ss.train(graph(feedback="random"), small_task, 1500.0)
+    run.save(tmp_path / "run")
+    again = ss.Run.load(tmp_path / "run")
+    assert again.network.projections == run.network.projections
+    for ours, theirs in zip(again.weights, run.weights, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    assert ss.evaluate(again.network, small_task).cost == ss.evaluate(run.network, small_task).cost
+    more = ss.train(again.network, small_task, 500.0)
+    more.save(tmp_path / "more")
+    for ours, theirs in zip(ss.Run.load(tmp_path / "more").initial_weights or [], run.weights, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize(
+    ("table", "loops", "skip"),
+    [
+        ({"recurrent": "true", "hidden": "4,3"}, [True, True], []),
+        ({"recurrent": True, "hidden": [4]}, [True], []),
+        ({"recurrent": "false,true", "hidden": "4,3", "skip": "0-2,0-3"}, [False, True], [(0, 2), (0, 3)]),
+        ({"recurrent": [False, True], "hidden": "4,3", "skip": [[1, 3]]}, [False, True], [(1, 3)]),
+        ({"recurrent": "false", "hidden": "4", "skip": "0"}, [False], []),
+    ],
+)
+def test_options_say_which_projections_there_are(table: dict[str, Any], loops: list[bool], skip: list[tuple[int, int]]) -> None:
+    task, network, training = config.build({"task": "regular"} | table)
+    assert (network.recurrent, network.skip) == (loops, skip)
+    written = config.table(task, network, training, initial_weights=False)
+    again = config.build(written)[1]
+    assert again.projections == network.projections
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ({"recurrent": "yes"}, "recurrent: must be true or false, or one of them per hidden layer such as true,false, got 'yes'"),
+        ({"recurrent": []}, "recurrent: must be true or false, or one of them per hidden layer such as true,false, got []"),
+        ({"recurrent": "true,true"}, "Network.recurrent: must be True, False or a list of one of them per hidden layer (1), got"),
+        ({"skip": "0"}, ""),
+        ({"skip": "0-x"}, "skip: must be pairs of layers such as 0-2 or 0-2,1-3, or 0 for none, got '0-x'"),
+        ({"skip": 2}, "skip: must be pairs of layers such as 0-2 or 0-2,1-3, or 0 for none, got 2"),
+        ({"skip": "0-1"}, "Network.skip: must be different pairs of layers"),
+    ],
+)
+def test_options_that_name_no_projections_are_refused(table: dict[str, Any], message: str) -> None:
+    if not message:
+        assert config.build({"task": "regular"} | table)[1].skip == []
+        return
+    with pytest.raises(ss.ParameterError, match="^" + re.escape(message)):
+        config.build({"task": "regular"} | table)
+
+
+def test_a_network_that_is_no_chain_does_not_go_to_nir() -> None:
+    pytest.importorskip("nir")
+    with pytest.raises(ss.ParameterError, match=r"^to_nir\.network: must be a chain, .*, got v1, w0_2, w1_3, w0_3$"):
+        ss.to_nir(graph())
