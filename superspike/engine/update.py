@@ -44,7 +44,7 @@ def update(
     for k in range(len(where.pre)):
         if plastic[k]:
             a, b, size = where.start[where.post[k]], where.start[where.post[k] + 1], where.size[where.post[k]]
-            hidden_rho = rho if where.post[k] < len(where.start) - 2 else type(rho)(0)
+            hidden_rho = rho if where.post[k] != where.output else type(rho)(0)
             rows = where.row_start[k + 1] - where.row_start[k]
             for row in range(rows * part // parts, rows * (part + 1) // parts):
                 i = where.w_start[k] + row * (b - a)
