@@ -114,9 +114,11 @@ def recurs(where: Layout, layer: int) -> bool:
 def neurons(where: Layout, c: Constants, state: State, log: Log, layer: int, t: int, u: int, window: int) -> None:
     """Take the neurons of one layer through ``window`` steps from step t, local step u.
 
-    Their spikes are found at the end, or step by step where they act on the layer itself within the window.
+    Their spikes are found at the end, or step by step where they act on the layer itself within the window, or where a
+    neuron may spike twice in it.
     """
-    ptr, ids, r, at_once = log.ptr, log.ids, len(state.f) - 1, c.delay >= window or not recurs(where, layer)
+    ptr, ids, r = log.ptr, log.ids, len(state.f) - 1
+    at_once = window <= c.n_ref + 1 and (window <= c.delay or not recurs(where, layer))
     a, b = where.start[layer], where.stop[layer]
     one = type(c.impulse)(1)
     v, current, refractory = state.v[a:b], state.current[a : where.start[layer + 1]], state.refractory[a:b]
@@ -432,7 +434,7 @@ def advance(
             for layer in range(1, layers):
                 if learns(where, plastic, layer) or layer == output:
                     begin_errors(where, state, work, layer, table.end[0])
-        window = min(WINDOW, c.n_ref + 1, interval - q, history + steps - u)
+        window = min(WINDOW, interval - q, history + steps - u)
         arrived = u - c.delay
         for layer in range(1, layers):
             neurons(where, c, state, log, layer, t + u - history, u, window)

@@ -102,7 +102,7 @@ class Simulation:
         interval = traces.interval(trace, self.block_steps)
         self._table = traces.propagators(pre_filter(rule, scheme), trace, error, impulse, interval, dtype)
         self.threads = 1 if engine == "clock" else threads or threads_for(self.where)
-        most_spikes = WINDOW * most_inputs + sum(sizes[1:])  # a neuron spikes once per window at most
+        most_spikes = WINDOW * most_inputs + sum(sizes[1:]) * (WINDOW // (self.n_ref + 1) + 1)
         most_errors = 2 * (WINDOW + 1) * (max(most_targets, sizes[-1]) if network.loss.follows_spikes else self._room)
         self._work = [
             event.workspace(self.where, dtype, most_spikes, most_errors, part, self.threads) for part in range(self.threads)

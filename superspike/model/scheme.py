@@ -5,7 +5,8 @@ step s + D):
 
 1. **Neurons**, layer by layer: v' = a2 v + c I; a neuron that is not refractory and has v > ϑ spikes, is reset to rest
    and held there for the next n_ref steps; then I' = a1 I. f is the surrogate of today's v, after the reset.
-2. **Delivery**: each spike of step t − D adds its row of weights to I of the layer above.
+2. **Delivery**: each spike of step t − D adds its row of weights to I of each layer that its neuron projects to, its own
+   included where it is recurrent.
 3. **Errors**: e1' = a1 e1, e2' = a2 e2 + c e1'. e2 is the third factor, and the running cost takes e2².
 4. **Error impulses** enter e1: at an output, −1 for its own spike and +1 for its target's spike of step t − D (or the
    impulses of another loss, :mod:`superspike.model.loss`, of that step); at a hidden layer, row k of its feedback matrix for
