@@ -68,7 +68,8 @@ def train(
     training = Training(duration_ms, **options)
     config.options()  # two classes that share an option could not be saved
     dt, names, plan = network.scheme.dt, layer_names(network.sizes), schedule(training, network)
-    network.refresh_feedback()  # the weights may have been changed by hand
+    network.checked(network.weights)  # they may have been changed by hand,
+    network.refresh_feedback()  # and so is what follows them
     simulation = Simulation(network, task, training.engine)
     drawn = network.drawn_weights()
     given = not all(np.array_equal(w, own) for w, own in zip(drawn, network.weights, strict=True))
