@@ -61,6 +61,7 @@ XOR = {"sizes": [100, 6, 2], "loss": "windowed", "w0": 100.0}
         ({"scheme": ss.Scheme(delay=25.0)}, "event", 1, False),  # some spikes are under way at a block's end
         ({"feedback": "random", "rule": ss.Rule(rho=1.0)}, "event", 2, False),
         ({"feedback": "uniform", "scheme": ss.Scheme(precision="double")}, "event", 1, True),
+        ({"recurrent": True, "scheme": ss.Scheme(delay=25.0)}, "event", 1, False),
         ({"feedback": "drawn anew", "scheme": ss.Scheme(precision="double"), "rule": ss.Rule(rho=1.0)}, "event", 2, True),
         ({"scheme": ss.Scheme(precision="double")}, "clock", 1, False),
         (XOR | {"scheme": ss.Scheme(delay=25.0)}, "event", 1, False),

@@ -323,8 +323,10 @@ class Simulation:
     def spikes(self, log: Log, row: int) -> tuple[Array, Array]:
         """Steps and ids of the spikes of layer ``row`` (the layers' number: the targets) in the last call's steps."""
         ptr = log.ptr[row, self._history :]
-        first = self.step - len(ptr) + 1
-        return first - 1 + np.searchsorted(ptr, np.arange(ptr[0], ptr[-1]), "right"), log.ids[ptr[0] : ptr[-1]].copy()
+        begin, end = int(ptr[0]), int(ptr[-1])
+        steps = np.searchsorted(ptr, np.arange(begin, end, dtype=ptr.dtype), "right")  # of one type: else all of ptr is cast
+        steps += self.step - len(ptr)
+        return steps, log.ids[begin:end].copy()
 
 
 def joined(logs: list[Log], history: int) -> Log:

@@ -93,15 +93,18 @@ class FrozenPattern:
         """Inputs and targets in ``steps`` steps from step ``start``: how many spikes by each step's end, and all their ids."""
         period, end, found = self.period, start + steps, []
         edges = [start, *range((start // period + 1) * period, end, period), end]
-        spans = [(a // period - start // period, a % period, a % period + b - a) for a, b in pairwise(edges)]
+        spans = [(a - start, b - start, a // period - start // period, a % period) for a, b in pairwise(edges)]
         for ends, ids in self._patterns:
-            earlier = ends[start % period]
-            so_far = [ends[a + 1 : b + 1] + (k * len(ids) - earlier) for k, a, b in spans]
-            found.append((np.concatenate(so_far), np.concatenate([ids[ends[a] : ends[b]] for _, a, b in spans])))
+            so_far, earlier, parts = np.empty(steps, np.int32), ends[start % period], []
+            for a, b, whole, at in spans:
+                np.add(ends[at + 1 : at + 1 + b - a], whole * len(ids) - earlier, out=so_far[a:b])
+                parts.append(ids[ends[at] : ends[at + b - a]])
+            found.append((so_far, np.concatenate(parts)))
         return found
 
     def spikes(self, start: int, stop: int) -> list[Window]:
         """Inputs and targets in the steps ``start`` … ``stop`` − 1: the steps and ids of all their spikes."""
         return [
-            (start + np.searchsorted(ends, np.arange(len(ids)), "right"), ids) for ends, ids in self.window(start, stop - start)
+            (start + np.searchsorted(ends, np.arange(len(ids), dtype=ends.dtype), "right"), ids)
+            for ends, ids in self.window(start, stop - start)
         ]
