@@ -49,5 +49,7 @@ if __name__ == "__main__":
                 times[key].append(block(simulation, learns))
         print("with plasticity" if learns else "without plasticity")
         for case in CASES:
-            (chain, slow), (recurrent, fast) = (map(statistics.median, zip(*times[case, r], strict=True)) for r in (False, True))
-            print(f"  {case:<36}chain {chain:.2f} ns ({slow:.0f} Hz), recurrent {recurrent:.2f} ns ({fast:.0f} Hz)")
+            (chain, rate), (recurrent, recurrent_rate) = (
+                map(statistics.median, zip(*times[case, r], strict=True)) for r in (False, True)
+            )
+            print(f"  {case:<36}chain {chain:.2f} ns ({rate:.0f} Hz), recurrent {recurrent:.2f} ns ({recurrent_rate:.0f} Hz)")

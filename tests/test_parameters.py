@@ -38,14 +38,14 @@ from superspike.model.feedback import FEEDBACKS
 from superspike.model.loss import LOSSES, VanRossum
 from superspike.model.network import load_weights
 from superspike.model.optimizer import OPTIMIZERS
-from superspike.model.parameters import Registry, cast, field_type, fields, quantity
+from superspike.model.parameters import Registry, cast, declared, fields, quantity
 from superspike.model.surrogate import SURROGATES, derivative
 from superspike.tasks import INPUTS, TARGETS
 
 REGISTRIES = [SURROGATES, OPTIMIZERS, LOSSES, FEEDBACKS, INPUTS, TARGETS]
 EVERY = list(dict.fromkeys([*config.SINGLE, *(cls for registry in REGISTRIES for cls in registry.values())]))
 CLASSES = [LIF, Rule, Scheme, Training, *SURROGATES.values(), *OPTIMIZERS.values()]
-FLOATS = [(cls, name) for cls in CLASSES for name in fields(cls) if field_type(cls, name) is float]
+FLOATS = [(cls, name) for cls in CLASSES for name in fields(cls) if declared(cls)[name][1] is float]
 
 
 @pytest.mark.parametrize(("cls", "name"), FLOATS)
@@ -69,7 +69,7 @@ def test_the_message_is_an_address_a_rule_and_a_value() -> None:
 
 def values_of(cls: type, name: str) -> st.SearchStrategy[Any]:
     """What a field takes, as Python, NumPy and the standard library offer it."""
-    param, kind = fields(cls)[name], field_type(cls, name)
+    param, kind = fields(cls)[name], declared(cls)[name][1]
     if kind is str:
         letters = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="/."))
         return (
@@ -95,7 +95,7 @@ def values_of(cls: type, name: str) -> st.SearchStrategy[Any]:
 @given(data=st.data())
 def test_every_parameter_becomes_plain_and_survives_a_config_file(cls: type, data: st.DataObject) -> None:
     made = cls(**{name: data.draw(values_of(cls, name)) for name in fields(cls)})
-    assert [type(value) for value in made] == [field_type(cls, name) for name in fields(cls)]
+    assert [type(value) for value in made] == [declared(cls)[name][1] for name in fields(cls)]
     known = config.options()
     written = tomllib.loads(config.to_toml(config.to_options(made)))
     assert config.from_options(cls, {key: config.parse(known[key], value) for key, value in written.items()}) == made

@@ -105,11 +105,6 @@ def fields(cls: type) -> dict[str, Param]:
     return {name: param for name, (param, _) in declared(cls).items()}
 
 
-def field_type(cls: type, name: str) -> type:
-    """The plain type (float, int, bool or str) of a field of a parameter class."""
-    return declared(cls)[name][1]
-
-
 def parameters(cls: C) -> C:
     """Class decorator: check every field of a NamedTuple against its :class:`Param` when an instance is made."""
     if "_checked" in vars(cls):
