@@ -19,12 +19,11 @@ from superspike.engine.jit import inlined, kernel
 from superspike.engine.state import WINDOW, padded, zeros
 from superspike.engine.vectors import lanes, load, store
 from superspike.model.parameters import cast
-from superspike.model.scheme import membrane_filter
 
 REPEATS, N, ROWS = 15, 256, 20_000  # of a synapse's arrays, 20,000 rows of 256 are 20 MB each
 SINGLE = np.float32
 LIF_STEP, SURROGATE, METHOD = (
-    cast(membrane_filter(LIF(), Scheme()), SINGLE),
+    cast(LIF().cell(Scheme().dt, "euler"), SINGLE),
     cast(FastSigmoid(), SINGLE),
     cast(RMaxProp(), SINGLE),
 )
@@ -87,7 +86,7 @@ def passes(x, a, times):
 def lif(v, current, left, f, n_ref, step, surrogate, times):
     """Steps of the neurons."""
     for _ in range(times):
-        event.lif_step(v, current, left, f, n_ref, step, surrogate)
+        event.neuron_step(v, current, left, f, n_ref, step, surrogate)
 
 
 @kernel

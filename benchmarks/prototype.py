@@ -14,11 +14,11 @@ import numpy as np
 
 from superspike import LIF, Rule, Scheme
 from superspike.bench.benchmark import DT_S, MAIN, SUITE, Runner, trained
-from superspike.model.scheme import error_filter, membrane_filter, pre_filter, trace_filter
+from superspike.model.scheme import error_filter, pre_filter, trace_filter
 
 CASES, REPEATS, SECONDS, WARM_UP_S = (MAIN, SUITE[2]), 7, 1.0, 1.0
 INTERVAL, BLOCK, BLOCK_MS, N_REF = 100, 5000, 500.0, 50
-MEMBRANE, PRE, TRACE = (f(p, Scheme()) for f, p in ((membrane_filter, LIF()), (pre_filter, Rule()), (trace_filter, Rule())))
+MEMBRANE, PRE, TRACE = LIF().cell(Scheme().dt, "euler"), pre_filter(Rule(), Scheme()), trace_filter(Rule(), Scheme())
 ERROR, IMPULSE = error_filter(Rule(), Scheme())
 
 

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from .model.feedback import Uniform as Uniform
     from .model.loss import VanRossum as VanRossum
     from .model.loss import Windowed as Windowed
+    from .model.network import Layer as Layer
     from .model.network import Network as Network
     from .model.network import load_weights as load_weights
     from .model.network import save_weights as save_weights
@@ -69,7 +70,7 @@ _HOMES = {
     "interop.nir": ("from_nir", "to_nir"),
     "model.feedback": ("NoFeedback", "Random", "Symmetric", "Uniform"),
     "model.loss": ("VanRossum", "Windowed"),
-    "model.network": ("Network", "load_weights", "save_weights"),
+    "model.network": ("Layer", "Network", "load_weights", "save_weights"),
     "model.neuron": ("LIF",),
     "model.optimizer": ("SGD", "Adam", "RMSprop", "RMaxProp"),
     "interop.plasticity": ("SuperSpike",),

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from ..model.neuron import LIF
 from ..model.rule import Rule
-from ..model.scheme import Scheme, error_filter, membrane_filter, whole_steps
+from ..model.scheme import Scheme, error_filter, whole_steps
 from .benchmark import DT_S, MAIN, Case, Runner, trained
 
 Peer = Callable[[float], float]  # simulates and learns for so many seconds; returns the wall-clock seconds
@@ -102,7 +102,7 @@ def pytorch(case: Case, weights: list[NDArray[Any]]) -> Peer:
     """Backpropagation through time with the same surrogate and loss."""
     torch: Any = importlib.import_module("torch")
     torch.set_num_threads(1)
-    membrane, (error, impulse) = membrane_filter(LIF(), Scheme()), error_filter(Rule(), Scheme())
+    membrane, (error, impulse) = LIF().cell(Scheme().dt, Scheme().integration), error_filter(Rule(), Scheme())
     parameters = [torch.tensor(w, dtype=torch.float32, requires_grad=True) for w in weights]
     optimizer = torch.optim.RMSprop(parameters, lr=0.1)
     n_ref = whole_steps("LIF.tau_ref", LIF().tau_ref, Scheme().dt)

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from ..model import error, neuron, rule, surrogate
 from . import state as shared
-from .jit import choose_by_type, compiled, inlined, kernel
-from .state import Array, Constants, Layout, Log, State, ask
+from .jit import call, choose_by_type, compiled, inlined, keep, kept, kernel, unpack
+from .state import Array, Constants, Layout, Log, State
 
 choose_by_type(surrogate.derivative)
-lif_step, add_rows, find_spikes = inlined(neuron.lif_step), inlined(neuron.add_rows), compiled(neuron.find_spikes)
+choose_by_type(neuron.potential)
+choose_by_type(neuron.after_spike)
+choose_by_type(neuron.seen)
+neuron_step, add_rows, find_spikes = inlined(neuron.neuron_step), inlined(neuron.add_rows), compiled(neuron.find_spikes)
 error_step, add_squares = inlined(error.error_step), inlined(error.add_squares)
 output_impulses = inlined(error.output_impulses)
 pre_step, synapse_step, flush = inlined(rule.pre_step), inlined(rule.synapse_step), inlined(rule.flush)
@@ -16,6 +22,22 @@ own_rate_step, own_rate_spikes = inlined(rule.own_rate_step), inlined(rule.own_r
 learns, sends, impulses = compiled(shared.learns), compiled(shared.sends), compiled(shared.impulses)
 
 FLUSH = 1000  # steps between two flushes of denormals
+
+
+def stepping(cell: Any, surrogate: Any) -> Callable[..., None]:
+    """What takes a layer of such neurons through step 1, local step u: f goes to row ``late`` of its ring."""
+
+    def step(place: Any, layer: int, late: int, u: int) -> None:
+        where, c, state, log = kept(place)
+        a, b, n_ref = where.start[layer], where.start[layer + 1], c.n_ref[layer]
+        v, current, refractory, f = state.v[a:b], state.current[a:b], state.refractory[a:b], state.f[late, a:b]
+        own, its = unpack(cell, c.cells[layer]), unpack(surrogate, c.surrogates[layer])
+        fired = neuron_step(v, current, refractory, f, n_ref, own, its)
+        log.ptr[layer, u + 1] = log.ptr[layer, u]
+        if fired:
+            find_spikes(refractory, n_ref, 1, log.ptr[layer], u, log.ids)
+
+    return step
 
 
 @kernel
@@ -30,20 +52,15 @@ def advance(where: Layout, c: Constants, state: State, log: Log, feedback: Array
     minus, plus = impulses(where, log)
     history = ptr.shape[1] - 1 - steps
     decay_a = c.het_decay**c.exponent
-    one = type(c.impulse)(1)
+    one, place = type(c.impulse)(1), keep((where, c, state, log))
     for u in range(history, history + steps):
         now = (t + u - history) % len(state.f)
         late = (t + u - history + c.delay) % len(state.f)
         arrived = u - c.delay
         for layer in range(1, layers):  # 1. neurons
-            a, b = start[layer], start[layer + 1]
-            v, current, refractory, f = state.v[a:b], state.current[a:b], state.refractory[a:b], state.f[late, a:b]
-            fired = lif_step(v, current, refractory, f, c.n_ref, c.lif, c.surrogate)
-            ptr[layer, u + 1] = ptr[layer, u]
-            if fired:
-                find_spikes(refractory, c.n_ref, 1, ptr[layer], u, ids)
+            call(c.step[layer], (place, layer, late, u))
         if len(ptr) > len(start):
-            ask(where, c, state, log, t + u - history, u)
+            call(c.ask, (place, t + u - history, u))
         for k in range(len(where.pre)):  # 2. delivery
             pre, a, b = where.pre[k], start[where.post[k]], start[where.post[k] + 1]
             add_rows(state.current[a:b], state.w, where.w_start[k], ids, ptr[pre, arrived], ptr[pre, arrived + 1], one)

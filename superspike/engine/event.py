@@ -6,14 +6,15 @@ each learning layer, into whose synapses the presynaptic spikes enter on the way
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..model import neuron, rule, surrogate
 from . import state as shared
-from .jit import choose_by_type, compiled, inlined, kernel
-from .state import LANES, WINDOW, Array, Constants, Layout, Log, State, ask, padded, staggered, zeros
+from .jit import call, choose_by_type, compiled, inlined, keep, kept, kernel, unpack
+from .state import LANES, WINDOW, Array, Constants, Layout, Log, State, padded, staggered, zeros
 from .traces import (
     IMPULSE,
     SQUARE,
@@ -32,7 +33,10 @@ from .traces import (
 from .vectors import WIDE, add, item, lanes, load, put, store
 
 choose_by_type(surrogate.derivative)
-lif_step, add_rows, find_spikes = inlined(neuron.lif_step), inlined(neuron.add_rows), compiled(neuron.find_spikes)
+choose_by_type(neuron.potential)
+choose_by_type(neuron.after_spike)
+choose_by_type(neuron.seen)
+neuron_step, add_rows, find_spikes = inlined(neuron.neuron_step), inlined(neuron.add_rows), compiled(neuron.find_spikes)
 flush = inlined(rule.flush)
 learns, sends, impulses = compiled(shared.learns), compiled(shared.sends), compiled(shared.impulses)
 own_rate_step, own_rate_spikes = inlined(rule.own_rate_step), inlined(rule.own_rate_spikes)
@@ -111,34 +115,44 @@ def recurs(where: Layout, layer: int) -> bool:
 
 
 @compiled
-def neurons(where: Layout, c: Constants, state: State, log: Log, layer: int, t: int, u: int, window: int) -> None:
+def neurons(
+    where: Layout, c: Constants, state: State, log: Log, layer: int, t: int, u: int, window: int, cell: Any, surrogate: Any
+) -> None:  # fmt: skip
     """Take the neurons of one layer through ``window`` steps from step t, local step u.
 
     Their spikes are found at the end, or step by step where they act on the layer itself within the window, or where a
     neuron may spike twice in it.
     """
-    ptr, ids, r = log.ptr, log.ids, len(state.f) - 1
-    at_once = window <= c.n_ref + 1 and (window <= c.delay or not recurs(where, layer))
+    ptr, ids, r, n_ref = log.ptr, log.ids, len(state.f) - 1, c.n_ref[layer]
+    at_once = window <= n_ref + 1 and (window <= c.delay or not recurs(where, layer))
     a, b = where.start[layer], where.stop[layer]
     one = type(c.impulse)(1)
     v, current, refractory = state.v[a:b], state.current[a : where.start[layer + 1]], state.refractory[a:b]
     for s in range(window):
         f = state.f[(t + s + c.delay) & r, a:b]
-        fired = lif_step(v, current[: b - a], refractory, f, c.n_ref, c.lif, c.surrogate)
+        fired = neuron_step(v, current[: b - a], refractory, f, n_ref, cell, surrogate)
         if not at_once:
             ptr[layer, u + s + 1] = ptr[layer, u + s]
             if fired:
-                find_spikes(refractory, c.n_ref, 1, ptr[layer], u + s, ids)
+                find_spikes(refractory, n_ref, 1, ptr[layer], u + s, ids)
         arrived = u + s - c.delay
         for k in range(len(where.pre)):
             if where.post[k] == layer:
                 begin, end = ptr[where.pre[k], arrived], ptr[where.pre[k], arrived + 1]
                 add_rows(current, state.w, where.w_start[k], ids, begin, end, one)
     if at_once:
-        find_spikes(refractory, c.n_ref, window, ptr[layer], u, ids)
-    if layer == where.output and len(ptr) > len(where.start):
-        for s in range(window):
-            ask(where, c, state, log, t + s, u + s)
+        find_spikes(refractory, n_ref, window, ptr[layer], u, ids)
+
+
+def stepping(cell: Any, surrogate: Any) -> Callable[..., None]:
+    """What takes a layer of such neurons through a window."""
+
+    def step(place: Any, layer: int, t: int, u: int, window: int) -> None:
+        where, c, state, log = kept(place)
+        own, its = unpack(cell, c.cells[layer]), unpack(surrogate, c.surrogates[layer])
+        neurons(where, c, state, log, layer, t, u, window, own, its)
+
+    return step
 
 
 @compiled
@@ -423,7 +437,7 @@ def advance(
     every layer, then errors and synapses. Between calls the state is the clock engine's.
     """
     history, interval, layers, output = log.ptr.shape[1] - 1 - steps, len(table.step), len(where.start) - 1, where.output
-    q, now = 0, -1
+    q, now, place = 0, -1, keep((where, c, state, log))
     u = history
     while u < history + steps:
         if q == 0:
@@ -437,7 +451,10 @@ def advance(
         window = min(WINDOW, interval - q, history + steps - u)
         arrived = u - c.delay
         for layer in range(1, layers):
-            neurons(where, c, state, log, layer, t + u - history, u, window)
+            call(c.step[layer], (place, layer, t + u - history, u, window))
+        if len(log.ptr) > len(where.start):
+            for s in range(window):
+                call(c.ask, (place, t + u - history + s, u + s))
         list_errors(where, log, arrived, window, work)
         add_errors(where, work, window, table.step, q)
         for layer in range(1, layers):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import accumulate
 from typing import Any
@@ -14,18 +14,20 @@ from numpy.typing import NDArray
 
 from ..model.loss import needs
 from ..model.network import Network
+from ..model.neuron import CELL
 from ..model.parameters import ParameterError, cast, one_of
 from ..model.rule import RHO_PER_MV2
-from ..model.scheme import ENGINES, cost_per_squared_error, error_filter, membrane_filter, pre_filter, trace_filter, whole_steps
+from ..model.scheme import ENGINES, cost_per_squared_error, error_filter, pre_filter, trace_filter, whole_steps
 from ..tasks import Task
 from . import clock, event, traces
-from .jit import check_method, compile_lock, cores, read_only
+from .jit import address, check_method, compile_lock, cores, read_only
 from .state import (
     WINDOW,
     Constants,
     Layout,
     Log,
     State,
+    asking,
     copy_neurons,
     initial_state,
     layout,
@@ -49,6 +51,14 @@ def threads_for(where: Layout) -> int:
     return cores() if where.w_start[-1] >= THREADED else 1
 
 
+def numbers(tuples: Sequence[tuple[float, ...]], dtype: type) -> Array:
+    """Parameter tuples as rows of an array, for :func:`superspike.engine.jit.unpack`."""
+    table = np.zeros((len(tuples), max(map(len, tuples))), dtype)
+    for row, values in zip(table, tuples, strict=True):
+        row[: len(values)] = values
+    return table
+
+
 class Simulation:
     """Runs ``network`` on ``task``; time goes on from call to call, and ``step`` counts the steps so far.
 
@@ -62,18 +72,23 @@ class Simulation:
         sizes, ends = network.sizes, (task.n_inputs, task.n_outputs)
         if (sizes[0], sizes[-1]) != ends:
             raise ParameterError(f"Network.sizes: must begin and end with the task's {ends[0]} and {ends[1]} units, got {sizes}")
-        scheme, rule, lif, dtype = network.scheme, network.rule, network.neuron, network.dtype
+        scheme, rule, dtype = network.scheme, network.rule, network.dtype
         self.network, self.task, self.engine, self.step = network, task.in_steps(scheme.dt), engine, 0
         self.block_steps = whole_steps("Rule.block", rule.block, scheme.dt)
         delay = whole_steps("Scheme.delay", scheme.delay, scheme.dt)
-        self.n_ref = whole_steps("LIF.tau_ref", lif.tau_ref, scheme.dt)
+        spiking = network.layers[1:]
+        self.n_ref = np.array([0, *(whole_steps("tau_ref", layer.neuron.tau_ref, scheme.dt) for layer in spiking)])
         most_inputs, most_targets = self.task.most_spikes
         self._room = self._declared("room", sizes[-1], sizes[-1], most_targets, 1)
         error, impulse = error_filter(rule, scheme)
         self.where = layout(sizes, network.projections)
         self.constants = Constants(
-            lif=cast(membrane_filter(lif, scheme), dtype),
-            surrogate=cast(network.surrogate, dtype),
+            step=np.zeros(len(sizes), np.int64),
+            cells=numbers([(), *(layer.neuron.cell(scheme.dt, scheme.integration) for layer in spiking)], dtype),
+            surrogates=numbers([(), *(layer.surrogate for layer in spiking)], dtype),
+            n_ref=self.n_ref,
+            ask=0,
+            loss=numbers([network.loss], dtype)[0],
             pre=cast(pre_filter(rule, scheme), dtype),
             trace=cast(trace_filter(rule, scheme), dtype),
             error=cast(error, dtype),
@@ -81,8 +96,6 @@ class Simulation:
             het_decay=dtype(math.exp(-scheme.dt / rule.tau_het)),
             exponent=dtype(rule.exponent),
             rho=dtype(rule.rho * RHO_PER_MV2),
-            n_ref=self.n_ref,
-            loss=cast(network.loss, dtype),
             outputs=sizes[-1],
             room=self._room,
             window=whole_steps(f"{type(network.loss).__name__}.window", network.loss.window_ms, scheme.dt),
@@ -102,14 +115,14 @@ class Simulation:
         interval = traces.interval(trace, self.block_steps)
         self._table = traces.propagators(pre_filter(rule, scheme), trace, error, impulse, interval, dtype)
         self.threads = 1 if engine == "clock" else threads or threads_for(self.where)
-        most_spikes = WINDOW * most_inputs + sum(sizes[1:]) * (WINDOW // (self.n_ref + 1) + 1)
+        most_spikes = WINDOW * most_inputs + sum(sizes[1:] * (WINDOW // (self.n_ref[1:] + 1) + 1))
         most_errors = 2 * (WINDOW + 1) * (max(most_targets, sizes[-1]) if network.loss.follows_spikes else self._room)
         self._work = [
             event.workspace(self.where, dtype, most_spikes, most_errors, part, self.threads) for part in range(self.threads)
         ]
         self._states = [self.state, *(with_own_neurons(self.state) for _ in self._work[1:])]
         self._pool = ThreadPoolExecutor(self.threads - 1) if self.threads > 1 else None
-        per_step = most_inputs + most_targets + sum(sizes[1:]) / (self.n_ref + 1) + 2 * self._room + len(sizes)
+        per_step = most_inputs + most_targets + sum(sizes[1:] / (self.n_ref[1:] + 1)) + 2 * self._room + len(sizes)
         self._longest = max(1, int(MOST_IDS / per_step))
         self._totals: Array = np.zeros((self.threads, len(self.plastic)), dtype)
         self._history = 2 * delay + 2
@@ -146,6 +159,8 @@ class Simulation:
         What is off rests: the synapses' traces, and the errors of hidden layers of which no synapse learns.
         """
         self.plastic[:] = on
+        for layer, made in enumerate(self.network.layers):
+            self.plastic[self.where.post == layer] &= made.plastic
         if not self.network.feedback.follows_weights and not any(np.any(b) for b in self.network.feedback_weights):
             self.plastic[self.where.post != self.where.output] = False
 
@@ -153,18 +168,35 @@ class Simulation:
         """Steps until the current block ends with an update: blocks end with, and include, their multiple."""
         return (-self.step) % self.block_steps + 1
 
+    def _link(self) -> None:
+        """Compile the code of neurons, surrogates and loss, which kernels call, or load it from the cache."""
+        one, ids, dtype, log = self.network.dtype(1), np.zeros(1, np.int32), self.network.dtype, self._open_log(0)
+        loss, stepping = cast(self.network.loss, dtype), (event if self.engine == "event" else clock).stepping
+        check_method("impulses", loss, read_only(ids), read_only(ids), 1, ids, ids, ids)
+        with compile_lock():
+            held = self.where, self.constants, self.state, log
+            for k, layer in enumerate(self.network.layers[1:], 1):
+                cell = cast(layer.neuron.cell(self.network.scheme.dt, self.network.scheme.integration), dtype)
+                for method, shape in CELL.items():
+                    check_method(method, cell, *[one] * len(shape))
+                check_method("derivative", cast(layer.surrogate, dtype), one)
+                more = (1, 1, 1, 1) if self.engine == "event" else (1, 1, 1)
+                self.constants.step[k] = address(stepping, (cell, layer.surrogate), dtype, held, *more)
+            self.constants = self.constants._replace(ask=address(asking, (loss,), dtype, held, 1, 1))
+
     def compile(self) -> None:
         """Compile the kernels, or load them from the cache, so that no later call has to."""
-        one, ids = self.network.dtype(1), np.zeros(1, np.int32)
-        check_method("derivative", self.constants.surrogate, one)
+        one = self.network.dtype(1)
         check_method("step", self._method, one, (one,) * len(self.state.memories), one, one)
-        check_method("impulses", self.constants.loss, read_only(ids), read_only(ids), 1, ids, ids, ids)
+        self._link()
         with compile_lock():
             self._run_engine(self._open_log(0), 0)
             self._run_update(np.zeros_like(self.plastic), 1.0)
 
     def _run_engine(self, log: Log, steps: int) -> None:
         """Each thread simulates all neurons, on arrays of its own, and its share of the synapses: none waits for another."""
+        if not self.constants.ask:
+            self._link()
         arguments = (log, self._feedback, self.plastic, self.step, steps)
         if self.engine == "clock":
             clock.advance(self.where, self.constants, self.state, *arguments)
@@ -247,7 +279,8 @@ class Simulation:
 
     def _open_log(self, steps: int) -> Log:
         """A log with room for the spikes of ``steps`` steps; history, inputs and targets filled in."""
-        most = [n * (steps // (self.n_ref + 1) + 1) + 2 * padded(n) for n in self.network.sizes[1:]]  # 2: for find_spikes
+        spiking = zip(self.network.sizes[1:], self.n_ref[1:], strict=True)
+        most = [n * (steps // int(n_ref + 1) + 1) + 2 * padded(n) for n, n_ref in spiking]  # 2: for find_spikes
         inputs, targets = self.task.window(self.step, steps)
         n, shown = len(self.network.sizes), len(targets[1])
         room = [len(inputs[1]), *most, shown]

@@ -9,7 +9,7 @@ other, and none leads from a higher onto a lower layer: the engines take the lay
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,8 +17,7 @@ from numpy.typing import NDArray
 
 from ..model import loss
 from ..model.filters import Filter
-from ..model.neuron import LIFStep
-from .jit import choose_by_type, compiled, read_only
+from .jit import choose_by_type, compiled, kept, read_only, unpack
 from .vectors import item, put
 
 Array = NDArray[Any]
@@ -50,8 +49,12 @@ class Layout(NamedTuple):
 class Constants(NamedTuple):
     """Everything that stays fixed during a run, in the precision of the run."""
 
-    lif: LIFStep
-    surrogate: Any
+    step: Array  # (layers,): where the code of each layer's neurons is: see jit.call
+    cells: Array  # (layers, …): the numbers of its neurons' coefficients,
+    surrogates: Array  # (layers, …): and of its surrogate
+    n_ref: Array  # (layers,): steps
+    ask: int  # where the code of the loss is
+    loss: Array  # its numbers
     pre: Filter
     trace: Filter
     error: Filter
@@ -59,8 +62,6 @@ class Constants(NamedTuple):
     het_decay: Any  # per step, of the own-rate trace ζ
     exponent: Any
     rho: Any  # 1/mV²
-    n_ref: int  # steps
-    loss: Any
     outputs: int
     room: int  # of the loss: impulses of one sign in a step, at most
     window: int  # steps
@@ -190,8 +191,8 @@ def checked(units: Array, n: int, outputs: int) -> int:
 
 
 @compiled
-def ask(where: Layout, c: Constants, state: State, log: Log, t: int, u: int) -> None:
-    """Ask the loss for the outputs' error impulses of step t, local step u, and take those that it wrote."""
+def ask_loss(where: Layout, c: Constants, state: State, log: Log, t: int, u: int, asked: Any) -> None:
+    """Ask a loss for the outputs' error impulses of step t, local step u, and take those that it wrote."""
     ptr, ids, plus, output = log.ptr, log.ids, len(log.ptr) - 1, where.output
     minus, target = plus - 1, plus - 2
     spikes = ids[item(ptr, (output, u)) : item(ptr, (output, u + 1))]
@@ -199,9 +200,19 @@ def ask(where: Layout, c: Constants, state: State, log: Log, t: int, u: int) -> 
     a, b = item(ptr, (minus, u)), item(ptr, (plus, u))
     negative, positive = ids[a : min(a + c.room, item(ptr, (plus, 0)))], ids[b : min(b + c.room, len(ids))]
     put(state.asked, 0, t)
-    n_minus, n_plus = loss.impulses(c.loss, read_only(spikes), read_only(targets), c.window, state.memory, negative, positive)
+    n_minus, n_plus = loss.impulses(asked, read_only(spikes), read_only(targets), c.window, state.memory, negative, positive)
     put(ptr, (minus, u + 1), a + checked(negative, n_minus, c.outputs))
     put(ptr, (plus, u + 1), b + checked(positive, n_plus, c.outputs))
+
+
+def asking(prototype: Any) -> Callable[..., None]:
+    """What asks losses of the prototype's class."""
+
+    def ask(place: Any, t: int, u: int) -> None:
+        where, c, state, log = kept(place)
+        ask_loss(where, c, state, log, t, u, unpack(prototype, c.loss))
+
+    return ask
 
 
 def initial_state(where: Layout, n_out: int, memory: int, memories: int, ring: int, exponent: float, dtype: type) -> State:

@@ -22,7 +22,7 @@ from ..model.feedback import FEEDBACKS
 from ..model.filters import INTEGRATIONS
 from ..model.loss import LOSSES
 from ..model.network import W0, Network, load_weights
-from ..model.neuron import LIF
+from ..model.neuron import NEURONS, RESETS
 from ..model.optimizer import OPTIMIZERS
 from ..model.parameters import (
     Param,
@@ -72,10 +72,14 @@ class Option(NamedTuple):
 
 
 # The kinds of things of which one class is chosen by name. Inputs and targets are chosen by the files or texts given.
-CHOICES: dict[str, Registry] = {"feedback": FEEDBACKS, "surrogate": SURROGATES, "optimizer": OPTIMIZERS, "loss": LOSSES}
-CHOSEN = {"feedback": "symmetric", "surrogate": "fast_sigmoid", "optimizer": "rmaxprop", "loss": "van_rossum"}
-SINGLE = (LIF, Rule, Scheme, Training)
-WORDS = {"integration": INTEGRATIONS, "precision": PRECISIONS, "engine": ENGINES, "record": RECORDS}
+CHOICES: dict[str, Registry] = {
+    "feedback": FEEDBACKS, "surrogate": SURROGATES, "optimizer": OPTIMIZERS, "loss": LOSSES, "neuron": NEURONS,
+}  # fmt: skip
+CHOSEN = {
+    "feedback": "symmetric", "surrogate": "fast_sigmoid", "optimizer": "rmaxprop", "loss": "van_rossum", "neuron": "lif",
+}  # fmt: skip
+SINGLE = (Rule, Scheme, Training)
+WORDS = {"reset": RESETS, "integration": INTEGRATIONS, "precision": PRECISIONS, "engine": ENGINES, "record": RECORDS}
 TRUTH = ("true", "false")
 LOOPS, PAIRS = list[bool], list[tuple[int, int]]  # types of options
 PATHS = ("input", "target", "image", "font", "weights")  # relative to the config file that names them
@@ -142,7 +146,7 @@ def options() -> dict[str, Option]:
     found["weights"] = Option(Param("", "start from the weights in this .npz file (w0, w1, …)"), str)
     found["seed"] = Option(Param("", "of all random numbers", ge=0), int, default=str(SEED))
     found["task_seed"] = Option(Param("", "of the task's random numbers, by default the seed", ge=0), int)
-    for cls in (Training, LIF, Rule, Scheme):
+    for cls in (Training, Rule, Scheme):
         add(cls.__name__, cls)
     return found
 
@@ -283,7 +287,7 @@ def build(table: Mapping[str, Any]) -> tuple[tasks.Task, Network, Training]:
     targets = make(tasks.TARGETS.find(kind))
     inputs = make(tasks.FileInputs if "input" in values else tasks.PoissonInputs)
     chosen = {key: make(registry.find(values.get(key, CHOSEN[key]))) for key, registry in CHOICES.items()}
-    lif, rule, scheme, training = (make(cls) for cls in SINGLE)
+    rule, scheme, training = (make(cls) for cls in SINGLE)
     unused = [key for key in values if key not in used]
     if unused:
         raise ParameterError(f"{unused[0]}: has no effect on what the other options choose; leave it out")
@@ -292,7 +296,7 @@ def build(table: Mapping[str, Any]) -> tuple[tasks.Task, Network, Training]:
     task = tasks.make(inputs, targets, values.get("period"), values.get("task_seed", seed))
     network = Network(
         [task.n_inputs, *values.get("hidden", HIDDEN), task.n_outputs],
-        neuron=lif, rule=rule, scheme=scheme, w0=values.get("w0", W0), weights=weights, seed=seed,
+        rule=rule, scheme=scheme, w0=values.get("w0", W0), weights=weights, seed=seed,
         recurrent=values.get("recurrent", False), skip=values.get("skip", ()), **chosen,
     )  # fmt: skip
     return task, network, training
@@ -322,7 +326,7 @@ def table(task: tasks.Task, network: Network, training: Training, initial_weight
     if initial_weights:
         found["weights"] = INITIAL_WEIGHTS
     found["seed"] = network.seed
-    for values in (training, network.neuron, network.rule, network.scheme):
+    for values in (training, network.rule, network.scheme):
         found |= to_options(values)
     return found
 

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .feedback import FEEDBACKS, checked_matrices
 from .loss import LOSSES
-from .neuron import LIF, check_lif
+from .neuron import NEURONS
 from .optimizer import OPTIMIZERS
 from .parameters import Param, ParameterError, check_seed
 from .rule import Rule
@@ -42,17 +42,31 @@ class Projection(NamedTuple):
 WEIGHTS = re.compile(r"w\d+(_\d+)?|v\d+")  # what projections may be named
 
 
+class Layer(NamedTuple):
+    """So many neurons of a kind: ``neuron`` and ``surrogate`` are instances or names, None where they are the network's.
+
+    The synapses onto a layer that is not ``plastic`` keep their weights. Of the input layer only the number counts.
+    """
+
+    n: int
+    neuron: Any = None
+    surrogate: Any = None
+    plastic: bool = True
+
+
 class Network:
     """Layers of leaky integrate-and-fire neurons joined by dense projections: a chain, and what ``recurrent`` and ``skip`` add.
 
     Parameters
     ----------
-    sizes : neurons per layer from the input up, e.g. ``[200, 256, 100]``; two entries mean no hidden layer
+    sizes : neurons per layer from the input up, e.g. ``[200, 256, 100]``; two entries mean no hidden layer. A :class:`Layer`
+        in place of a number has neurons and a surrogate of its own, or keeps its weights
     feedback : how errors reach hidden layers: a name (symmetric, random, uniform, none) or an instance
     surrogate : f(U) = σ'(U): a name (fast_sigmoid, …) or an instance such as ``FastSigmoid(beta=2.0)``
     optimizer : a name (rmaxprop, rmsprop, adam, sgd) or an instance such as ``RMaxProp(learning_rate=0.5)``
     loss : which errors the outputs get: a name (van_rossum, windowed) or an instance such as ``Windowed(window=25.0)``
-    neuron, rule, scheme : the parameters of neurons, plasticity and time stepping
+    neuron : a name (lif) or an instance such as ``LIF(tau_mem=20.0)``
+    rule, scheme : the parameters of plasticity and time stepping
     w0 : initial weights are drawn from N(0, (w0/√n_pre)²), in mV, and clipped to the rule's bounds
     weights : initial weights instead, one (n_pre, n_post) array in mV per projection: a list in the order of ``projections``,
         or a mapping of their names such as :func:`load_weights` returns
@@ -63,6 +77,7 @@ class Network:
 
     Attributes
     ----------
+    sizes, layers : list of the layers' sizes, and of the :class:`Layer` with its neuron and surrogate that each is
     projections : list of :class:`Projection`: the chain's from the input up, then recurrent ones, then skips
     weights : list of (n_pre, n_post) arrays in mV, one per projection; training changes them
     feedback_weights : list of (n_out, n_hidden) arrays, one per hidden layer
@@ -74,13 +89,13 @@ class Network:
 
     def __init__(
         self,
-        sizes: Sequence[int],
+        sizes: Sequence[int | Layer],
         *,
         feedback: Any = "symmetric",
         surrogate: Any = "fast_sigmoid",
         optimizer: Any = "rmaxprop",
         loss: Any = "van_rossum",
-        neuron: LIF | None = None,
+        neuron: Any = "lif",
         rule: Rule | None = None,
         scheme: Scheme | None = None,
         w0: float = W0,
@@ -90,7 +105,8 @@ class Network:
         seed: int = 1,
     ) -> None:
         try:
-            self.sizes = [Param("", "", ge=1).check("", n, int) for n in sizes]
+            given_layers = [layer if isinstance(layer, Layer) else Layer(layer) for layer in sizes]
+            self.sizes = [Param("", "", ge=1).check("", layer.n, int) for layer in given_layers]
         except (TypeError, ParameterError):
             self.sizes = []
         if len(self.sizes) < 2:
@@ -102,14 +118,16 @@ class Network:
             *(Projection(layer, layer) for layer in loops),
             *(Projection(pre, post) for pre, post in self.skip),
         ]
-        for name, given, cls in (("neuron", neuron, LIF), ("rule", rule, Rule), ("scheme", scheme, Scheme)):
+        for name, given, cls in (("rule", rule, Rule), ("scheme", scheme, Scheme)):
             if not isinstance(given, (cls, type(None))):
                 raise ParameterError(f"Network.{name}: must be an instance of {cls.__name__}, got {given!r}")
-        self.neuron, self.rule, self.scheme = neuron or LIF(), rule or Rule(), scheme or Scheme()
-        self.feedback, self.surrogate = FEEDBACKS.make(feedback), SURROGATES.make(surrogate)
+        self.rule, self.scheme = rule or Rule(), scheme or Scheme()
+        self.neuron, self.surrogate = NEURONS.make(neuron), SURROGATES.make(surrogate)
+        self.feedback = FEEDBACKS.make(feedback)
         self.optimizer, self.loss = OPTIMIZERS.make(optimizer), LOSSES.make(loss)
-        check_lif(self.neuron)
-        check_scheme(self.scheme, self.neuron, self.rule)
+        self.layers = [self._made(n, layer) for n, layer in zip(self.sizes, given_layers, strict=True)]
+        for layer in self.layers[1:]:
+            check_scheme(self.scheme, layer.neuron, self.rule)
         self.w0, self.seed = Param("mV", "", ge=0).check("Network.w0", w0), check_seed("Network.seed", seed)
         self.dtype: type = np.float32 if self.scheme.precision == "single" else np.float64
         self.feedback_rng = np.random.default_rng(self.seed).spawn(2)[1]
@@ -120,6 +138,12 @@ class Network:
     def __repr__(self) -> str:
         more = "".join(f" + {projection.name}" for projection in self.projections[len(self.sizes) - 1 :])
         return f"<Network {'-'.join(map(str, self.sizes))}{more}, {FEEDBACKS.name_of(self.feedback)} feedback>"
+
+    def _made(self, n: int, layer: Layer) -> Layer:
+        """A layer with what it takes from the network."""
+        neuron = self.neuron if layer.neuron is None else NEURONS.make(layer.neuron)
+        surrogate = self.surrogate if layer.surrogate is None else SURROGATES.make(layer.surrogate)
+        return Layer(n, neuron, surrogate, Param("", "").check("Layer.plastic", layer.plastic, bool))
 
     def _loops(self, recurrent: Any) -> list[bool]:
         """Whether each hidden layer has a recurrent projection."""

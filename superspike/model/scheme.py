@@ -4,7 +4,8 @@ Both engines follow this page. A step t of length dt, with D the axonal delay in
 step s + D):
 
 1. **Neurons**, layer by layer: v' = a2 v + c I; a neuron that is not refractory and has v > ϑ spikes, is reset to rest
-   and held there for the next n_ref steps; then I' = a1 I. f is the surrogate of today's v, after the reset.
+   (or by subtraction) and held there for the next n_ref steps; then I' = a1 I. f is the surrogate of today's v, after the
+   reset to rest, before one by subtraction.
 2. **Delivery**: each spike of step t − D adds its row of weights to I of each layer that its neuron projects to, its own
    included where it is recurrent.
 3. **Errors**: e1' = a1 e1, e2' = a2 e2 + c e1'. e2 is the third factor, and the running cost takes e2².
@@ -21,6 +22,15 @@ step s + D):
 
 The four double-exponential filters are one linear system (:mod:`superspike.model.filters`); in the error filter both stages are
 forward Euler, and the Euler followers of pre trace and error read x1 after its decay, as the original does.
+
+``integration="nmz19"`` with ``LIF(reset="subtract", tau_ref=0)`` and a delay of one step is the spiking network as a binary
+recurrent network of Neftci, Mostafa & Zenke (2019):
+
+    I[n+1] = α I[n] + Σ W S⁰[n] + Σ V S[n],   U[n+1] = β U[n] + I[n] − S[n],   S[n] = Θ(U[n] − 1),   α = e^(−dt/τ_syn), β = e^(−dt/τ_mem)
+
+whose unit of U, I and weights is ϑ − U_rest: w = (ϑ − U_rest) W in mV. I acts with its full size in every step, so that a
+weight of 1 mV makes a potential of some τ/dt as many mV as in the other two schemes; the pre trace, dU/dw, has the same
+size, and trace and error filters are those of ``exact``. What is kept as v after a spike is U − 1/β.
 """
 
 from __future__ import annotations
@@ -32,7 +42,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .filters import INTEGRATIONS, Filter, double_exponential
-from .neuron import LIF, LIFStep
 from .parameters import Param, ParameterError, fields, one_of, parameters
 from .rule import Rule
 
@@ -53,20 +62,21 @@ class Scheme(NamedTuple):
     precision: Annotated[str, Param("", "floating-point precision of the simulation")] = "single"
 
 
-def check_scheme(scheme: Scheme, lif: LIF, rule: Rule) -> None:
+def check_scheme(scheme: Scheme, neuron: Any, rule: Rule) -> None:
     """Raise ParameterError for an unknown word, a time that is no whole number of steps, or a τ not larger than dt."""
     one_of("Scheme.integration", scheme.integration, INTEGRATIONS)
     one_of("Scheme.precision", scheme.precision, PRECISIONS)
-    for owner, name in ((lif, "tau_mem"), (lif, "tau_syn"), (rule, "tau_rise"), (rule, "tau_decay"), (rule, "tau_het")):
+    for owner, name in ((neuron, "tau_mem"), (neuron, "tau_syn"), (rule, "tau_rise"), (rule, "tau_decay"), (rule, "tau_het")):
         tau = getattr(owner, name)
         if tau <= scheme.dt:
             raise ParameterError(
                 f"{type(owner).__name__}.{name}: must be larger than the time step dt ({scheme.dt:g} ms), got {tau:g}; lower dt"
             )
     whole_steps("Scheme.delay", scheme.delay, scheme.dt)
-    if whole_steps("LIF.tau_ref", lif.tau_ref, scheme.dt) > MOST_REFRACTORY:
+    address = f"{type(neuron).__name__}.tau_ref"
+    if whole_steps(address, neuron.tau_ref, scheme.dt) > MOST_REFRACTORY:
         longest = MOST_REFRACTORY * scheme.dt
-        raise ParameterError(f"LIF.tau_ref: must be <= {longest:.4g} ms at dt = {scheme.dt:g} ms, got {lif.tau_ref:g}")
+        raise ParameterError(f"{address}: must be <= {longest:.4g} ms at dt = {scheme.dt:g} ms, got {neuron.tau_ref:g}")
     whole_steps("Rule.block", rule.block, scheme.dt)
 
 
@@ -120,20 +130,15 @@ def keywords(
     return Scheme(dt_ms, delay_ms, integration, precision), Rule(tau_rise=tau_rise_ms, tau_decay=tau_decay_ms)
 
 
-def membrane_filter(lif: LIF, scheme: Scheme) -> LIFStep:
-    """I drives v: ZG18 Eq. 3.1 and 3.2, relative to rest."""
-    a1, a2, c = double_exponential(lif.tau_syn, lif.tau_mem, scheme.dt, scheme.integration)
-    return LIFStep(a_mem=a2, c_mem=c, a_syn=a1, threshold=lif.v_threshold - lif.v_rest)
-
-
 def trace_filter(rule: Rule, scheme: Scheme) -> Filter:
     """The eligibility trace's α (ZG18 Eq. 3.3)."""
-    return double_exponential(rule.tau_rise, rule.tau_decay, scheme.dt, scheme.integration)
+    integration = "euler" if scheme.integration == "euler" else "exact"
+    return double_exponential(rule.tau_rise, rule.tau_decay, scheme.dt, integration)
 
 
 def pre_filter(rule: Rule, scheme: Scheme) -> Filter:
     """The pre trace's ε; the Euler follower reads p1 after its decay, as the original does."""
-    a1, a2, c = trace_filter(rule, scheme)
+    a1, a2, c = double_exponential(rule.tau_rise, rule.tau_decay, scheme.dt, scheme.integration)
     return Filter(a1, a2, c * a1 if scheme.integration == "euler" else c)
 
 
