@@ -99,7 +99,7 @@ def train_options(command: Callable[..., None]) -> Callable[..., None]:
     for name, option in reversed(config.options().items()):
         unit, words = option.param.unit, option.words
         kind: Any = click.Choice(words) if words else str
-        lists = {list: "N,N,…", config.LOOPS: "true|false", config.PAIRS: "N-N,…"}
+        lists = {list: "N,N,…", config.LOOPS: "true|false", config.PAIRS: "N-N,…", config.LAYERS: "N: …; …"}
         metavar = None if words else (lists | {int: "INTEGER", float: QUANTITIES[unit]}).get(option.type, "TEXT")
         if name in config.PATHS:
             metavar = "FILE"

@@ -43,7 +43,7 @@ def registries() -> Iterator[dict[str, Registry]]:
 
 
 PREAMBLE, *EXTENSIONS = blocks("docs/extending.md")
-ADDED = [{"surrogate": "cauchy"}, {"feedback": "sparse"}, {"optimizer": "nadam"}, {"loss": "eager"}, {"inputs": "theta", "targets": "sequence"}]  # fmt: skip
+ADDED = [{"surrogate": "cauchy"}, {"neuron": "eif"}, {"feedback": "sparse"}, {"optimizer": "nadam"}, {"loss": "eager"}, {"inputs": "theta", "targets": "sequence"}]  # fmt: skip
 
 
 @pytest.mark.parametrize(("code", "added"), list(zip(EXTENSIONS, ADDED, strict=True)), ids=[" ".join(a.values()) for a in ADDED])

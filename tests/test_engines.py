@@ -13,13 +13,14 @@ from helpers import relative, spikes_of
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from superspike import LIF, SGD, FastSigmoid, Network, Rule, Scheme, Spikes, Task, tasks
+from superspike import LIF, SGD, FastSigmoid, Layer, Network, Rule, Scheme, Sigmoid, Spikes, Task, tasks
 from superspike.engine import jit, update
 from superspike.engine import simulation as simulation_module
 from superspike.engine.simulation import Simulation, threads_for
 from superspike.engine.state import layout
 from superspike.engine.traces import TAGS
 from superspike.model.feedback import FEEDBACKS
+from superspike.model.filters import INTEGRATIONS
 from superspike.model.surrogate import SURROGATES
 
 CANCELS = 1e-5  # 2⁻⁵³ e⁴ / 1e-9: where nothing is left of numbers of order 1, the event engine's sums leave their rounding
@@ -28,7 +29,7 @@ NEAR = 1e-9  # mV: a membrane this close to threshold may fall to either side of
 
 def pair(network: Network, task: Task, threads: int = 1) -> dict[str, Simulation]:
     """The same network in both engines."""
-    copies = {engine: Network(network.sizes, **options(network)) for engine in ("clock", "event")}
+    copies = {engine: Network(network.layers, **options(network)) for engine in ("clock", "event")}
     return {engine: Simulation(copy, task, engine, threads) for engine, copy in copies.items()}
 
 
@@ -68,9 +69,12 @@ def grazes(network: Network, task: Task, a: dict[int, list[tuple[int, int]]], b:
     step, layer, unit = min((s, row, i) for row in a for s, i in set(a[row]) ^ set(b[row]))
     simulation = pair(network, task)["clock"]
     spikes_of(simulation, step)
-    lif, k = simulation.constants.lif, simulation.where.start[layer] + unit
-    v = lif.a_mem * simulation.state.v[k] + lif.c_mem * simulation.state.current[k]
-    return bool(abs(v - lif.threshold) < NEAR)
+    cell, k = (
+        network.layers[layer].neuron.cell(network.scheme.dt, network.scheme.integration),
+        simulation.where.start[layer] + unit,
+    )
+    v = cell.potential(simulation.state.v[k], simulation.state.current[k])
+    return bool(abs(v - cell.threshold) < NEAR * max(1, abs(v)))
 
 
 @settings(max_examples=60, deadline=None, derandomize=True)
@@ -81,23 +85,32 @@ def test_engines_agree_on_random_graphs(data: st.DataObject) -> None:
     pairs = [(pre, post) for pre, post in itertools.combinations(range(len(hidden) + 2), 2) if post > pre + 1]
     n_in, n_out = draw(st.integers(1, 25), "inputs"), draw(st.integers(1, 6), "outputs")
     seed = draw(st.integers(0, 2**20), "seed")
+
+    def neuron() -> LIF:
+        reset = draw(st.sampled_from(["rest", "subtract"]))
+        return LIF(tau_ref=draw(st.sampled_from([0.0, 0.1, 5.0])), tau_mem=draw(st.sampled_from([5.0, 20.0])), reset=reset)
+
+    def layer(n: int) -> Layer:
+        surrogate = draw(st.sampled_from([None, FastSigmoid(0.5), Sigmoid(2.0)]))
+        return Layer(n, draw(st.sampled_from([None, neuron()])), surrogate, plastic=draw(st.sampled_from([True, True, False])))
+
     task = tasks.poisson(
         n_inputs=n_in, input_rate=draw(st.sampled_from([2.0, 20.0, 80.0])), outputs=n_out,
         target_rate=draw(st.sampled_from([5.0, 30.0])), period_ms=draw(st.sampled_from([50.0, 130.0, 400.0])), seed=seed,
     )  # fmt: skip
     network = Network(
-        [n_in, *hidden, n_out],
+        [n_in, *map(layer, hidden), layer(n_out)],
         feedback=draw(st.sampled_from(list(FEEDBACKS))),
         surrogate=FastSigmoid(draw(st.sampled_from([0.2, 1.0, 5.0]))),
         # linear in the gradient: RMaxProp turns the sign of a gradient of 1e-20 into 1 mV
         optimizer=SGD(learning_rate=draw(st.sampled_from([0.1, 3.0]))),
-        neuron=LIF(tau_ref=draw(st.sampled_from([0.0, 0.1, 5.0])), tau_mem=draw(st.sampled_from([5.0, 20.0]))),
+        neuron=neuron(),
         rule=Rule(
             tau_rise=draw(st.sampled_from([0.3, 2.0, 5.0, 10.0])), tau_decay=draw(st.sampled_from([0.2, 5.0, 10.0])),
             rho=draw(st.sampled_from([0.0, 1.0])), exponent=draw(st.sampled_from([0.0, 4.0])), block=50.0,
         ),
         scheme=Scheme(
-            delay=draw(st.sampled_from([0.0, 0.1, 0.8, 3.0])), integration=draw(st.sampled_from(["euler", "exact"])), precision="double",
+            delay=draw(st.sampled_from([0.0, 0.1, 0.8, 3.0])), integration=draw(st.sampled_from(INTEGRATIONS)), precision="double",
         ),
         w0=draw(st.sampled_from([20.0, 80.0, 200.0])),
         recurrent=[draw(st.booleans(), "recurrent") for _ in hidden],

@@ -144,3 +144,32 @@ def test_a_network_that_is_no_chain_does_not_go_to_nir() -> None:
     pytest.importorskip("nir")
     with pytest.raises(ss.ParameterError, match=r"^to_nir\.network: must be a chain, .*, got v1, w0_2, w1_3, w0_3$"):
         ss.to_nir(graph())
+
+
+def test_layers_have_neurons_surrogates_and_frozen_weights_of_their_own_and_are_saved(tmp_path: Path) -> None:
+    task = ss.tasks.poisson(n_inputs=10, input_rate=40.0, outputs=3, target_rate=20.0, period_ms=200.0, seed=1)
+    layers = [10, ss.Layer(8, ss.LIF(tau_mem=20.0, reset="subtract"), "sigmoid"), ss.Layer(6, plastic=False), 3]
+    network = ss.Network(layers, neuron=ss.LIF(tau_ref=2.0), surrogate=ss.FastSigmoid(2.0), w0=60.0)
+    assert network.sizes == [10, 8, 6, 3]
+    assert network.layers[1].surrogate == ss.Sigmoid()
+    assert network.layers[3] == ss.Layer(3, ss.LIF(tau_ref=2.0), ss.FastSigmoid(2.0))
+    before = [w.copy() for w in network.weights]
+    ss.train(network, task, duration_ms=2000).save(tmp_path / "run", pictures=False)
+    assert [np.array_equal(w, old) for w, old in zip(network.weights, before, strict=True)] == [False, True, False]
+    again = ss.Run.load(tmp_path / "run").network
+    assert again.layers == network.layers
+
+
+@pytest.mark.parametrize(
+    ("layers", "message"),
+    [
+        ("3: tau_mem=20ms", r"layers: must be of layers 1 … 2, the output, got 3"),
+        ("1: tau_mem=20", r"layers: tau_mem of layer 1 must be a number with its unit"),
+        ("1: w_max=20mV", r"layers: must be options of layer 1's neuron or surrogate, or plastic, got 'w_max'"),
+        ("1: plastic=perhaps", r"layers: plastic of layer 1 must be one of true, false, got 'perhaps'"),
+        ("1 tau_mem", r"layers: must be layers and their options such as 1: tau_mem=20ms"),
+    ],
+)  # fmt: skip
+def test_impossible_layers_are_refused(layers: str, message: str) -> None:
+    with pytest.raises(ss.ParameterError, match=message):
+        config.build({"task": "poisson", "hidden": "5", "layers": layers})

@@ -7,7 +7,8 @@ from typing import Any
 
 from ..model import error, neuron, rule, surrogate
 from . import state as shared
-from .jit import call, choose_by_type, compiled, inlined, keep, kept, kernel, unpack
+from .calls import call, keep, kept, unpack
+from .jit import choose_by_type, compiled, inlined, kernel
 from .state import Array, Constants, Layout, Log, State
 
 choose_by_type(surrogate.derivative)

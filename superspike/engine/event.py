@@ -13,7 +13,8 @@ import numpy as np
 
 from ..model import neuron, rule, surrogate
 from . import state as shared
-from .jit import call, choose_by_type, compiled, inlined, keep, kept, kernel, unpack
+from .calls import call, keep, kept, unpack
+from .jit import choose_by_type, compiled, inlined, kernel
 from .state import LANES, WINDOW, Array, Constants, Layout, Log, State, padded, staggered, zeros
 from .traces import (
     IMPULSE,

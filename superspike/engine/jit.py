@@ -24,14 +24,14 @@ from pathlib import Path
 from typing import Any
 
 import numba
-from numba.core import cgutils, types
+from numba.core import types
 from numba.core.caching import NullCache
 from numba.core.compiler import CompilerBase, CompileResult, DefaultPassBuilder
 from numba.core.compiler_machinery import register_pass
 from numba.core.lowering import Lower
 from numba.core.serialize import dumps
 from numba.core.typed_passes import BaseNativeLowering, NativeLowering
-from numba.extending import intrinsic, lower_builtin, overload, type_callable
+from numba.extending import lower_builtin, overload, type_callable
 from numpy.typing import NDArray
 
 from ..model.parameters import ParameterError
@@ -181,7 +181,9 @@ class OwnCache(NullCache):
 
     def _path(self, sig: Any, codegen: Any) -> Path:
         file, name = Path(inspect.getfile(self._function)), self._function.__qualname__
-        key = repr((file, name, self._classes, sig, codegen.magic_tuple(), sys.version)).encode()  # the machine and what it can do included
+        key = repr(
+            (file, name, self._classes, sig, codegen.magic_tuple(), sys.version)
+        ).encode()  # the machine and what it can do included
         return cache_folder() / f"{name}-{hashlib.sha256(key + file.read_bytes()).hexdigest()[:32]}.nbc"
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
@@ -293,126 +295,6 @@ def choose_by_type(stub: Callable[..., Any], **flags: Any) -> None:
         return None
 
     overload(stub, jit_options=INLINE | flags, strict=False)(choose)
-
-
-def unpack(prototype: Any, values: Array) -> Any:
-    """A parameter tuple of the prototype's class, from its numbers in an array of the run's precision."""
-    return tuple.__new__(type(prototype), values[: len(prototype)].tolist())
-
-
-@intrinsic
-def unpack_typed(typing_context: Any, prototype: Any, values: Any) -> Any:
-    """The same in a kernel."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        array = context.make_array(values)(context, builder, arguments[1])
-        numbers = [
-            context.unpack_value(builder, values.dtype, cgutils.gep_inbounds(builder, array.data, k)) for k in range(len(prototype))
-        ]
-        return context.make_tuple(builder, prototype, numbers)
-
-    return prototype(prototype, values), generate
-
-
-@overload(unpack, jit_options=INLINE, strict=False)
-def unpack_by_type(prototype: Any, values: Any) -> Any:
-    """The way into it."""
-    return lambda prototype, values: unpack_typed(prototype, values)
-
-
-def keep(values: tuple[Any, ...]) -> Any:
-    """A place that holds ``values`` as long as the kernel runs: what is called often is given this one address."""
-    return values
-
-
-@type_callable(keep)
-def keep_type(context: Any) -> Any:
-    """The same in a kernel: a pointer."""
-    return lambda values: types.CPointer(values)  # type: ignore[no-untyped-call]
-
-
-@lower_builtin(keep, types.BaseTuple)  # type: ignore[no-untyped-call, untyped-decorator]
-def keep_value(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-    """On the kernel's own stack."""
-    place = cgutils.alloca_once(builder, arguments[0].type)
-    builder.store(arguments[0], place)
-    return place
-
-
-def kept(place: Any) -> Any:
-    """What a place holds: see :func:`keep`."""
-    return place
-
-
-@type_callable(kept)
-def kept_type(context: Any) -> Any:
-    """The same in a kernel."""
-    return lambda place: place.dtype
-
-
-@lower_builtin(kept, types.CPointer)  # type: ignore[no-untyped-call, untyped-decorator]
-def kept_value(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-    """Its parts are read when they are needed."""
-    return builder.load(arguments[0])
-
-
-functions: list[Callable[..., None]] = []  # by their addresses, where nothing is compiled
-
-
-def call(address: int, arguments: tuple[Any, ...]) -> None:
-    """Call a function by its :func:`address`, with arguments of just the types that it was compiled for."""
-    functions[address](*arguments)
-
-
-@intrinsic
-def call_typed(typing_context: Any, address: Any, arguments: Any) -> Any:
-    """The same in a kernel: by Numba's own convention, so that errors come through."""
-    given = tuple(types.unliteral(x) for x in arguments)
-
-    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        convention = context.call_conv
-        kind = convention.get_function_type(types.none, given)
-        function = builder.inttoptr(values[0], kind.as_pointer())
-        unpacked = cgutils.unpack_tuple(builder, values[1], len(given))
-        status, _ = convention.call_function(builder, function, types.none, given, unpacked)
-        with cgutils.if_unlikely(builder, status.is_error):
-            convention.return_status_propagate(builder, status)
-        return context.get_dummy_value()
-
-    return types.none(types.int64, types.Tuple(given)), generate
-
-
-@overload(call, jit_options=INLINE, strict=False)
-def call_by_type(address: Any, arguments: Any) -> Any:
-    """The way into it."""
-    return lambda address, arguments: call_typed(address, arguments)
-
-
-@functools.cache
-def entry(factory: Callable[..., Any], classes: tuple[type, ...], dtype: type, signature: tuple[Any, ...]) -> Any:
-    """What ``factory`` makes of prototypes of the classes, compiled for these types of arguments, and its address."""
-    made = factory(*(tuple.__new__(cls, [dtype(0)] * len(cls._fields)) for cls in classes))  # type: ignore[attr-defined]
-    if numba.config.DISABLE_JIT:  # type: ignore[attr-defined]
-        functions.append(made)
-        return made, len(functions) - 1
-    dispatcher: Any = numba.njit(pipeline_class=Wide, **FLAGS | WITHIN)(made)
-    if all(map(is_own, classes)):
-        dispatcher._cache = OwnCache(made, classes)
-    dispatcher.compile(signature)
-    found = dispatcher.overloads[signature]
-    return dispatcher, found.library.get_pointer_to_function(found.fndesc.llvm_func_name)
-
-
-def address(factory: Callable[..., Any], prototypes: tuple[Any, ...], dtype: type, held: tuple[Any, ...], *more: Any) -> int:
-    """Where the machine code of a function is that kernels :func:`call`, with a place that holds ``held`` and ``more`` numbers.
-
-    ``factory`` makes the function for parameters of the prototypes' classes. Kernels that call it need not be compiled anew
-    for another class, and a class of somebody's own takes no longer to compile than this function.
-    """
-    place, *numbers = (numba.typeof(argument) for argument in (held, *more))  # type: ignore[no-untyped-call]
-    signature = types.CPointer(place), *numbers  # type: ignore[no-untyped-call]
-    found: int = entry(factory, tuple(map(type, prototypes)), dtype, signature)[1]
-    return found
 
 
 def each(arrays: tuple[Array, ...], index: Any) -> tuple[Any, ...]:

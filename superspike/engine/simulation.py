@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from itertools import accumulate
 from typing import Any
@@ -20,7 +20,8 @@ from ..model.rule import RHO_PER_MV2
 from ..model.scheme import ENGINES, cost_per_squared_error, error_filter, pre_filter, trace_filter, whole_steps
 from ..tasks import Task
 from . import clock, event, traces
-from .jit import address, check_method, compile_lock, cores, read_only
+from .calls import address, numbers
+from .jit import check_method, compile_lock, cores, read_only
 from .state import (
     WINDOW,
     Constants,
@@ -49,14 +50,6 @@ MOST_IDS = 2**28  # in a log: 1 GiB
 def threads_for(where: Layout) -> int:
     """One thread per core for a large network, one for a small one."""
     return cores() if where.w_start[-1] >= THREADED else 1
-
-
-def numbers(tuples: Sequence[tuple[float, ...]], dtype: type) -> Array:
-    """Parameter tuples as rows of an array, for :func:`superspike.engine.jit.unpack`."""
-    table = np.zeros((len(tuples), max(map(len, tuples))), dtype)
-    for row, values in zip(table, tuples, strict=True):
-        row[: len(values)] = values
-    return table
 
 
 class Simulation:

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from ..model import loss
 from ..model.filters import Filter
-from .jit import choose_by_type, compiled, kept, read_only, unpack
+from .calls import kept, unpack
+from .jit import choose_by_type, compiled, read_only
 from .vectors import item, put
 
 Array = NDArray[Any]

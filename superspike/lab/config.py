@@ -21,7 +21,7 @@ from .. import tasks
 from ..model.feedback import FEEDBACKS
 from ..model.filters import INTEGRATIONS
 from ..model.loss import LOSSES
-from ..model.network import W0, Network, load_weights
+from ..model.network import W0, Layer, Network, load_weights
 from ..model.neuron import NEURONS, RESETS
 from ..model.optimizer import OPTIMIZERS
 from ..model.parameters import (
@@ -81,10 +81,12 @@ CHOSEN = {
 SINGLE = (Rule, Scheme, Training)
 WORDS = {"reset": RESETS, "integration": INTEGRATIONS, "precision": PRECISIONS, "engine": ENGINES, "record": RECORDS}
 TRUTH = ("true", "false")
-LOOPS, PAIRS = list[bool], list[tuple[int, int]]  # types of options
+LOOPS, PAIRS, LAYERS = list[bool], list[tuple[int, int]], dict[int, dict[str, str]]  # types of options
+PLASTIC = "plastic"  # beside the options of neurons and surrogates, what a layer may have of its own
 PATHS = ("input", "target", "image", "font", "weights")  # relative to the config file that names them
 TASK_KEYS = {"text": "text", "image": "image", "target": "file"}  # an option that says which targets are meant
-OWN = ("task", "period", *CHOICES, "hidden", "recurrent", "skip", "w0", "weights", "seed", "task_seed")  # no class's fields
+NETWORK = ("hidden", "recurrent", "skip", "layers", "w0", "weights", "seed")
+OWN = ("task", "period", *CHOICES, *NETWORK, "task_seed")  # no class's fields
 COMMAND = ("out", "force", "json", "quiet", "help")  # what else superspike train takes
 
 
@@ -138,6 +140,8 @@ def options() -> dict[str, Option]:
         Param("", "synapses of hidden layers onto themselves; true,false: of the first of two"), LOOPS, default="false"
     )
     found["skip"] = Option(Param("", "layers joined past others; 0-2,1-3: input onto layer 2, layer 1 onto 3; 0: none"), PAIRS)
+    layers = "what layers have of their own, the input being 0; 1: tau_mem=20ms, surrogate=sigmoid; 2: plastic=false"
+    found["layers"] = Option(Param("", layers), LAYERS)
     for kind, registry in CHOICES.items():
         found[kind] = Option(Param("", f"the {kind}"), str, tuple(registry), CHOSEN[kind])
         for cls in registry.values():
@@ -170,6 +174,15 @@ def parse(option: Option, value: Any) -> Any:
             return [(_whole(pre), _whole(post)) for pre, post in pairs]
         except (TypeError, ValueError):
             raise ParameterError(f"must be pairs of layers such as 0-2 or 0-2,1-3, or 0 for none, got {value!r}") from None
+    if option.type == LAYERS:
+        try:
+            parts = [part.split(":") for part in str(value).split(";") if part.strip()]
+            assigned = {_whole(k): [word.split("=") for word in given.split(",")] for k, given in parts}
+            return {k: {name.strip().replace("-", "_"): x.strip() for name, x in own} for k, own in assigned.items()}
+        except ValueError:
+            raise ParameterError(
+                f"must be layers and their options such as 1: tau_mem=20ms, plastic=false; 2: beta=2/mV, got {value!r}"
+            ) from None
     if option.type is list:
         sizes = [_whole(word) for word in words]
         if sizes != [0] and any(n < 1 for n in sizes):
@@ -294,12 +307,51 @@ def build(table: Mapping[str, Any]) -> tuple[tasks.Task, Network, Training]:
     seed = values.get("seed", SEED)
     weights = load_weights(values["weights"]) if "weights" in values else None
     task = tasks.make(inputs, targets, values.get("period"), values.get("task_seed", seed))
+    sizes = [task.n_inputs, *values.get("hidden", HIDDEN), task.n_outputs]
     network = Network(
-        [task.n_inputs, *values.get("hidden", HIDDEN), task.n_outputs],
+        made_layers(sizes, values, chosen),
         rule=rule, scheme=scheme, w0=values.get("w0", W0), weights=weights, seed=seed,
         recurrent=values.get("recurrent", False), skip=values.get("skip", ()), **chosen,
     )  # fmt: skip
     return task, network, training
+
+
+def made_layers(sizes: list[int], values: Mapping[str, Any], chosen: Mapping[str, Any]) -> list[Layer]:
+    """Layers of these sizes with what the option ``layers`` says of them; what it does not say is as in the whole network."""
+    layers, known = [Layer(n) for n in sizes], options()
+    for k, given in values.get("layers", {}).items():
+        if not 0 < k < len(sizes):
+            raise ParameterError(f"layers: must be of layers 1 … {len(sizes) - 1}, the output, got {k}")
+        own, made, used = {}, dict[str, Any](), {PLASTIC}
+        for key, text in given.items():
+            try:
+                own[key] = parse(known.get(key, Option(Param("", ""), bool, TRUTH)), text)
+            except ParameterError as error:
+                raise ParameterError(f"layers: {key} of layer {k} {error}") from None
+        for kind in ("neuron", "surrogate"):
+            general = chosen[kind]
+            cls = CHOICES[kind].find(own.get(kind, CHOICES[kind].name_of(general)))
+            names = {option_name(cls, field): field for field in fields(cls)}
+            used |= {kind, *names}
+            as_in_general = {name: getattr(general, field) for name, field in names.items()} if type(general) is cls else {}
+            made[kind] = from_options(cls, as_in_general | own)
+        if unknown := set(given) - used:
+            rule = f"must be options of layer {k}'s neuron or surrogate, or {PLASTIC}"
+            raise ParameterError(f"layers: {rule}, got {unknown.pop()!r}")
+        layers[k] = Layer(sizes[k], made["neuron"], made["surrogate"], own.get(PLASTIC, True))
+    return layers
+
+
+def layers_in_words(network: Network) -> str:
+    """The option that gives a network's layers what they have of their own."""
+    words = []
+    for k, layer in enumerate(network.layers[1:], 1):
+        if (layer.neuron, layer.surrogate, layer.plastic) != (network.neuron, network.surrogate, True):
+            own: dict[str, Any] = {PLASTIC: str(layer.plastic).lower()}
+            for kind in ("neuron", "surrogate"):
+                own |= {kind: CHOICES[kind].name_of(getattr(layer, kind))} | to_options(getattr(layer, kind))
+            words.append(f"{k}: " + ", ".join(f"{name}={in_words(x, '')}" for name, x in own.items()))
+    return "; ".join(words)
 
 
 def table(task: tasks.Task, network: Network, training: Training, initial_weights: bool) -> dict[str, Any]:
@@ -318,6 +370,8 @@ def table(task: tasks.Task, network: Network, training: Training, initial_weight
     found["recurrent"] = network.recurrent if len(set(network.recurrent)) > 1 else any(network.recurrent)
     if network.skip:
         found["skip"] = ",".join(f"{pre}-{post}" for pre, post in network.skip)
+    if words := layers_in_words(network):
+        found["layers"] = words
     for kind, registry in CHOICES.items():
         values = getattr(network, kind)
         found[kind] = registry.name_of(values)

@@ -1,8 +1,9 @@
 """Leaky integrate-and-fire neurons with exponential synaptic currents (ZG18 §2, Table 1).
 
 A neuron is a parameter class. Its ``cell`` turns the parameters into one step's coefficients, a NamedTuple of numbers with the
-equations that kernels call: ``potential``, v one step later; ``after_spike``, where a spike leaves it; and ``seen``, which
-of the two the surrogate reads, v before or after a spike. All voltages are relative to rest. Adding a neuron is adding a class here, and one of its coefficients.
+equations that kernels call: ``potential``, v one step later; ``after_spike``, where a spike leaves it; and ``seen``, which of
+the two the surrogate reads, v before or after a spike. All voltages are relative to rest. Adding a neuron is adding a class
+here, and one of its coefficients.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ class LIFStep(NamedTuple):
     threshold: float
 
     def potential(self, v: float, current: float) -> float:
-        """v one step later."""
+        """V one step later."""
         return self.a_mem * v + self.c_mem * current  # ZG18 Eq. 3.1
 
     def after_spike(self, v: float) -> float:
@@ -53,7 +54,7 @@ class SubtractStep(NamedTuple):
     drop: float
 
     def potential(self, v: float, current: float) -> float:
-        """v one step later."""
+        """V one step later."""
         return self.a_mem * v + self.c_mem * current  # ZG18 Eq. 3.1
 
     def after_spike(self, v: float) -> float:
@@ -69,7 +70,8 @@ def check_cell(neuron: Any) -> None:
     """Raise the error that says what is wrong with a neuron, as far as a first step tells."""
     name = type(neuron).__name__
     if neuron.v_threshold <= neuron.v_rest:
-        raise ParameterError(f"{name}.v_threshold: must be above {name}.v_rest ({neuron.v_rest:g} mV), got {neuron.v_threshold:g}")
+        rule = f"must be above {name}.v_rest ({neuron.v_rest:g} mV)"
+        raise ParameterError(f"{name}.v_threshold: {rule}, got {neuron.v_threshold:g}")
     one_of(f"{name}.reset", getattr(neuron, "reset", RESETS[0]), RESETS)
     cell = attempt(neuron, "cell", {"dt": 1e-3, "integration": "exact"})
     missing = [x for x in ("a_syn", "threshold", "potential", "after_spike", "seen") if not hasattr(cell, x)]
@@ -83,9 +85,15 @@ def check_cell(neuron: Any) -> None:
 
 CELL = {"potential": {"v": 0.0, "current": 0.0}, "after_spike": {"v": 0.0}, "seen": {"before": 0.0, "after": 0.0}}
 
-NEURONS = Registry(
-    "neuron", methods=("tau_mem", "tau_syn", "tau_ref", "v_threshold", "v_rest", "cell"), check=check_cell
-)
+NEURONS = Registry("neuron", methods=("tau_mem", "tau_syn", "tau_ref", "v_threshold", "v_rest", "cell"), check=check_cell)
+
+
+# What every neuron has.
+TauMem = Annotated[float, Param("ms", "membrane time constant", gt=0)]
+TauSyn = Annotated[float, Param("ms", "synaptic time constant", gt=0)]
+TauRef = Annotated[float, Param("ms", "refractory period: U stays where a spike left it", ge=0)]
+Threshold = Annotated[float, Param("mV", "firing threshold ϑ")]
+Rest = Annotated[float, Param("mV", "resting potential, to which U decays")]
 
 
 @NEURONS.register("lif")
@@ -98,13 +106,12 @@ class LIF(NamedTuple):
     reset to rest, as the paper's release does, and before one by subtraction, as the gradient wants it (NMZ19).
     """
 
-    tau_mem: Annotated[float, Param("ms", "membrane time constant", gt=0)] = 10.0
-    tau_syn: Annotated[float, Param("ms", "synaptic time constant", gt=0)] = 5.0
-    tau_ref: Annotated[float, Param("ms", "refractory period: U stays at rest", ge=0)] = 5.0
-    v_threshold: Annotated[float, Param("mV", "firing threshold ϑ")] = -50.0
-    v_rest: Annotated[float, Param("mV", "resting potential, to which U decays")] = -60.0
+    tau_mem: TauMem = 10.0
+    tau_syn: TauSyn = 5.0
+    tau_ref: TauRef = 5.0
+    v_threshold: Threshold = -50.0
+    v_rest: Rest = -60.0
     reset: Annotated[str, Param("", "where a spike leaves U: at rest, or a threshold's height lower than it was")] = "rest"
-
 
     def cell(self, dt: float, integration: str) -> LIFStep | SubtractStep:
         """A step of ``dt`` (ms): I drives v, relative to rest (ZG18 Eq. 3.1 and 3.2)."""
@@ -116,7 +123,7 @@ class LIF(NamedTuple):
 
 
 def potential(self: Any, v: float, current: float) -> float:
-    """v one step later, by the neuron's own equation."""
+    """V one step later, by the neuron's own equation."""
     return self.potential(v, current)  # type: ignore[no-any-return]
 
 

@@ -26,9 +26,9 @@ forward Euler, and the Euler followers of pre trace and error read x1 after its 
 ``integration="nmz19"`` with ``LIF(reset="subtract", tau_ref=0)`` and a delay of one step is the spiking network as a binary
 recurrent network of Neftci, Mostafa & Zenke (2019):
 
-    I[n+1] = α I[n] + Σ W S⁰[n] + Σ V S[n],   U[n+1] = β U[n] + I[n] − S[n],   S[n] = Θ(U[n] − 1),   α = e^(−dt/τ_syn), β = e^(−dt/τ_mem)
+    I[n+1] = α I[n] + Σ W S⁰[n] + Σ V S[n],   U[n+1] = β U[n] + I[n] − S[n],   S[n] = Θ(U[n] − 1)
 
-whose unit of U, I and weights is ϑ − U_rest: w = (ϑ − U_rest) W in mV. I acts with its full size in every step, so that a
+with α = e^(−dt/τ_syn) and β = e^(−dt/τ_mem), whose unit of U, I and weights is ϑ − U_rest: w = (ϑ − U_rest) W in mV. I acts with its full size in every step, so that a
 weight of 1 mV makes a potential of some τ/dt as many mV as in the other two schemes; the pre trace, dU/dw, has the same
 size, and trace and error filters are those of ``exact``. What is kept as v after a spike is U − 1/β.
 """
