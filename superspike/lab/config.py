@@ -324,8 +324,9 @@ def made_layers(sizes: list[int], values: Mapping[str, Any], chosen: Mapping[str
             raise ParameterError(f"layers: must be of layers 1 … {len(sizes) - 1}, the output, got {k}")
         own, made, used = {}, dict[str, Any](), {PLASTIC}
         for key, text in given.items():
+            option = Option(Param("", ""), bool, TRUTH) if key == PLASTIC else known.get(key, Option(Param("", ""), str))
             try:
-                own[key] = parse(known.get(key, Option(Param("", ""), bool, TRUTH)), text)
+                own[key] = parse(option, text)
             except ParameterError as error:
                 raise ParameterError(f"layers: {key} of layer {k} {error}") from None
         for kind in ("neuron", "surrogate"):

@@ -28,9 +28,10 @@ recurrent network of Neftci, Mostafa & Zenke (2019):
 
     I[n+1] = α I[n] + Σ W S⁰[n] + Σ V S[n],   U[n+1] = β U[n] + I[n] − S[n],   S[n] = Θ(U[n] − 1)
 
-with α = e^(−dt/τ_syn) and β = e^(−dt/τ_mem), whose unit of U, I and weights is ϑ − U_rest: w = (ϑ − U_rest) W in mV. I acts with its full size in every step, so that a
-weight of 1 mV makes a potential of some τ/dt as many mV as in the other two schemes; the pre trace, dU/dw, has the same
-size, and trace and error filters are those of ``exact``. What is kept as v after a spike is U − 1/β.
+with α = e^(−dt/τ_syn) and β = e^(−dt/τ_mem), whose unit of U, I and weights is ϑ − U_rest: w = (ϑ − U_rest) W in mV. I acts
+with its full size in every step, so that a weight of 1 mV makes a potential of some τ/dt as many mV as in the other two
+schemes; the pre trace, dU/dw, has the same size, and trace and error filters are those of ``exact``. What is kept as v after
+a spike is U − 1/β.
 """
 
 from __future__ import annotations
