@@ -22,9 +22,11 @@ def written(
     loss, found = Windowed(punish_outside=punish_outside), []
     memory = np.zeros(loss.memory(n), int)
     for spikes, shown in zip(outputs, targets, strict=True):
-        minus, plus = np.zeros((2, loss.room(n, len(spikes), len(shown), 1)), int)
-        n_minus, n_plus = impulses(loss, np.array(spikes, int), np.array(shown, int), window, memory, minus, plus)
-        found.append((minus[:n_minus].tolist(), plus[:n_plus].tolist()))
+        units, sizes = np.zeros((2, loss.room(n, len(spikes), len(shown), 1)), int)
+        count = impulses(loss, np.array(spikes, int), np.array(shown, int), window, memory, units, sizes)
+        units, sizes = units[:count], sizes[:count]
+        assert set(sizes) <= {-1, 1}
+        found.append((units[sizes == -1].tolist(), units[sizes == 1].tolist()))
     return found
 
 
@@ -52,13 +54,17 @@ def test_a_window_can_expect_several_outputs() -> None:
 
 
 class Twice(NamedTuple):
-    """Each spike is two impulses; or, from step 40 on, one of the faults that would write where it must not."""
+    """Each spike is two errors, each target one of 2; or, from step 40 on, a fault that would write where it must not."""
 
     fault: float = 0.0
 
     @property
     def follows_spikes(self) -> bool:
         return False
+
+    @property
+    def filtered(self) -> bool:
+        return True
 
     @property
     def window_ms(self) -> float:
@@ -68,29 +74,30 @@ class Twice(NamedTuple):
         return 1
 
     def room(self, outputs: int, spikes: int, targets: int, steps: int) -> int:
-        return 2 * max(spikes, targets)
+        return 2 * spikes + targets
 
-    def impulses(self, spikes, targets, window, memory, minus, plus):  # type: ignore[no-untyped-def]
-        for s in range(2 * len(spikes)):
-            minus[s] = spikes[s // 2]
-        for s in range(2 * len(targets)):
-            plus[s] = targets[s // 2]
-        n_minus, n_plus = 2 * len(spikes), 2 * len(targets)
+    def impulses(self, spikes, targets, window, memory, units, sizes):  # type: ignore[no-untyped-def]
+        n = 2 * len(spikes)
+        for s in range(n):
+            units[s], sizes[s] = spikes[s // 2], -1
+        for s in range(len(targets)):
+            units[n + s], sizes[n + s] = targets[s], 2
+        n += len(targets)
         memory[0] += 1
         if memory[0] > 40 and self.fault > 0:
             if self.fault == 1:
-                minus[len(minus)] = 0
+                units[len(units)] = 0
             elif self.fault == 2:
-                plus[-len(plus) - 1] = 0
+                sizes[-len(sizes) - 1] = 0
             elif self.fault == 3:
                 memory[1000] = 1
             elif self.fault == 4:
-                n_plus = len(plus) + 1
+                n = len(units) + 1
             elif self.fault == 5:
-                n_minus = -1
+                n = -1
             else:
-                plus[0], n_plus = (-1, 1) if self.fault == 6 else (2, 1)
-        return n_minus, n_plus
+                units[0], n = (-1, 1) if self.fault == 6 else (2, 1)
+        return n
 
 
 @pytest.fixture
@@ -120,9 +127,84 @@ def test_a_loss_of_ones_own_may_write_more_impulses_than_there_are_spikes(twice:
 def test_a_loss_that_does_not_keep_to_its_room_is_stopped(fault: int, engine: str, twice: type, small_task: ss.Task) -> None:
     net = ss.Network([10, 6, 2], loss=twice(float(fault)), w0=150.0, seed=2, scheme=ss.Scheme(precision="double"))
     simulation = Simulation(net, small_task, engine)
-    rule = r"Twice\.impulses: must keep to its arrays .* at most 4 a step .* only to outputs 0 … 1, got .* in step 40 \(4 ms\)"
+    rule = r"Twice\.impulses: must keep to its arrays .* at most 5 a step .* only of outputs 0 … 1, got .* in step 40 \(4 ms\)"
     with pytest.raises(ss.ParameterError, match=rule):
         simulation.advance(100)
+
+
+class Raw(NamedTuple):
+    """Each spike is an error of −0.5, each target one of 1.5, in its own step alone."""
+
+    follows_spikes = False
+    filtered = False
+    window_ms = 0.0
+
+    def memory(self, outputs: int) -> int:
+        return 0
+
+    def room(self, outputs: int, spikes: int, targets: int, steps: int) -> int:
+        return spikes + targets
+
+    def impulses(self, spikes, targets, window, memory, units, sizes):  # type: ignore[no-untyped-def]
+        n = len(spikes)
+        for s in range(n):
+            units[s], sizes[s] = spikes[s], -0.5
+        for s in range(len(targets)):
+            units[n + s], sizes[n + s] = targets[s], 1.5
+        return n + len(targets)
+
+
+@pytest.mark.parametrize(("engine", "delay"), [("clock", 8), ("clock", 1), ("event", 8), ("event", 1)])
+def test_errors_without_a_filter_act_in_their_own_step(
+    engine: str, delay: int, small_task: ss.Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(LOSSES, "raw", Raw)
+    steps, n = 1900, (10, 6, 2)
+    net = ss.Network(n, loss="raw", w0=150.0, seed=2, scheme=ss.Scheme(delay=delay / 10, precision="double"))
+    simulation = Simulation(net, small_task, engine)
+    simulation.learn(True)
+    cost, m = 0.0, [np.zeros_like(w) for w in net.weights]
+    logs = [simulation.advance(k) for k in (1, 999, 7, steps - 1007)]  # whatever the calls' lengths
+    spikes = [np.zeros((steps, k)) for k in n]
+    twin = Simulation(ss.Network(n, w0=150.0, seed=2, scheme=net.scheme), small_task, "clock")
+    log = twin.advance(steps)[1]
+    for layer, x in enumerate(spikes):
+        x[twin.spikes(log, layer)] = 1
+    targets = np.zeros((steps, 2))
+    targets[twin.spikes(log, 3)] = 1
+    e = [-0.5 * spikes[2] + 1.5 * targets] * 2
+    e[0] = e[0] @ net.weights[1].T / 1000
+    f = potentials(net, small_task, steps)
+    for k in (0, 1):  # plain sums over time of e λ, λ = α ∗ [f ε ∗ S], all in the time of the outputs
+        p1, p2, h1, h2 = np.zeros(n[k]), np.zeros(n[k]), np.zeros_like(m[k]), np.zeros_like(m[k])
+        for t in range(steps - delay):  # what the engines do in step t + delay
+            p1 += spikes[k][t - delay] if t >= delay else 0
+            h1 += np.outer(p2, f[k + 1][t])
+            h2 = 0.99 * h2 + 0.01 * h1
+            h1 *= np.exp(-0.02)
+            m[k] += e[k][t] * h2
+            p2 = 0.99 * p2 + 0.01 * np.exp(-0.02) * p1
+            p1 *= np.exp(-0.02)
+        assert np.abs(m[k]).max() > 0
+        assert relative(simulation.traces["m"][k], m[k]) < 1e-9  # double precision, times the growth e^4 of an interval
+    cost = sum(c * k for (c, _), k in zip(logs, (1, 999, 7, steps - 1007), strict=True)) / steps
+    assert cost == pytest.approx((e[1][: steps - delay] ** 2).sum() / steps / 2, rel=1e-9)  # the mean squared error
+
+
+def potentials(net: ss.Network, task: ss.Task, steps: int) -> list[np.ndarray]:
+    """f of each layer and step, as the clock engine has them, step by step."""
+    twin, found = Simulation(ss.Network(net.sizes, w0=150.0, seed=2, scheme=net.scheme), task, "clock"), []
+    late, start = round(net.scheme.delay / net.scheme.dt), twin.where.start
+    for t in range(steps):
+        twin.advance(1)
+        found.append(twin.state.f[(t + late) % len(twin.state.f)].copy())
+    return [np.array(found)[:, start[k] : start[k] + n] for k, n in enumerate(net.sizes)]
+
+
+def test_errors_without_a_filter_need_a_delay(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(LOSSES, "raw", Raw)
+    with pytest.raises(ss.ParameterError, match=r"Scheme\.delay: must be a step \(0\.1 ms\) or more where Raw gives errors"):
+        ss.Network([3, 2], loss="raw", scheme=ss.Scheme(delay=0.0))
 
 
 @pytest.mark.parametrize(("method", "value"), [("room", -1), ("room", 2.5), ("memory", None)])
@@ -137,10 +219,10 @@ def test_what_a_loss_declares_is_checked(
 @pytest.mark.parametrize(
     ("impulses", "message"),
     [
-        (lambda self, spikes, targets, window, memory, minus, plus: None, "must return how many impulses are .*, got None"),
-        (lambda self, spikes, targets, window, memory, minus, plus: 1, "must return how many impulses are .*, got 1"),
-        (lambda self, spikes, targets, window, memory, minus, plus: (1.0, 0), r"must return how many .*, got \(1\.0, 0\)"),
-        (lambda self, spikes, targets: (0, 0), r"must be defined as impulses\(self, spikes, .*, plus\), and run, got TypeError"),
+        (lambda self, spikes, targets, window, memory, units, sizes: None, "must return how many errors it wrote, got None"),
+        (lambda self, spikes, targets, window, memory, units, sizes: (1, 0), r"must return how many .*, got \(1, 0\)"),
+        (lambda self, spikes, targets, window, memory, units, sizes: 1.0, r"must return how many errors it wrote, got 1\.0"),
+        (lambda self, spikes, targets: 0, r"must be defined as impulses\(self, spikes, .*, sizes\), and run, got TypeError"),
         (lambda self, spikes, *others: spikes.fill(1), "must be defined as .*, and run, got ValueError: .*read-only"),
     ],
 )

@@ -179,6 +179,7 @@ def gate(monkeypatch: pytest.MonkeyPatch) -> type:
         lit: Annotated[bool, Param("", "whether there is light")] = False
 
         follows_spikes = VanRossum.follows_spikes
+        filtered = VanRossum.filtered
         window_ms = VanRossum.window_ms
         memory = VanRossum.memory
         room = VanRossum.room

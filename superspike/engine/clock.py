@@ -17,10 +17,10 @@ choose_by_type(neuron.after_spike)
 choose_by_type(neuron.seen)
 neuron_step, add_rows, find_spikes = inlined(neuron.neuron_step), inlined(neuron.add_rows), compiled(neuron.find_spikes)
 error_step, add_squares = inlined(error.error_step), inlined(error.add_squares)
-output_impulses = inlined(error.output_impulses)
+hold_errors = inlined(error.hold_errors)
 pre_step, synapse_step, flush = inlined(rule.pre_step), inlined(rule.synapse_step), inlined(rule.flush)
 own_rate_step, own_rate_spikes = inlined(rule.own_rate_step), inlined(rule.own_rate_spikes)
-learns, sends, impulses = compiled(shared.learns), compiled(shared.sends), compiled(shared.impulses)
+learns, sends, asked = compiled(shared.learns), compiled(shared.sends), compiled(shared.asked)
 
 FLUSH = 1000  # steps between two flushes of denormals
 
@@ -41,6 +41,31 @@ def stepping(cell: Any, surrogate: Any) -> Callable[..., None]:
     return step
 
 
+@compiled
+def enter_error(where: Layout, e1: Array, feedback: Array, layer: int, ids: Array, k: int, size: float) -> None:
+    """Enter the error of output ``ids[k]`` into e1 of one layer: the outputs, or a hidden layer with a row of its feedback."""
+    if layer == where.output:
+        e1[ids[k]] += size
+    else:
+        add_rows(e1, feedback, where.b_start[layer], ids, k, k + 1, size)
+
+
+@compiled
+def enter_errors(where: Layout, c: Constants, log: Log, e1: Array, feedback: Array, layer: int, u: int) -> None:
+    """Enter the errors of local step u into e1 of one layer."""
+    ptr, ids = log.ptr, log.ids
+    if asked(where, log):
+        wrong = len(ptr) - 1
+        for k in range(ptr[wrong, u], ptr[wrong, u + 1]):
+            enter_error(where, e1, feedback, layer, ids, k, c.impulse * log.sizes[k - ptr[wrong, 0]])
+    else:
+        target = len(ptr) - 1
+        for k in range(ptr[where.output, u], ptr[where.output, u + 1]):
+            enter_error(where, e1, feedback, layer, ids, k, -c.impulse)
+        for k in range(ptr[target, u], ptr[target, u + 1]):
+            enter_error(where, e1, feedback, layer, ids, k, c.impulse)
+
+
 @kernel
 def advance(where: Layout, c: Constants, state: State, log: Log, feedback: Array, plastic: Array, t: int, steps: int) -> None:
     """Simulate ``steps`` steps from step ``t``.
@@ -50,7 +75,6 @@ def advance(where: Layout, c: Constants, state: State, log: Log, feedback: Array
     """
     start, ptr, ids = where.start, log.ptr, log.ids
     layers, output = len(start) - 1, where.output
-    minus, plus = impulses(where, log)
     history = ptr.shape[1] - 1 - steps
     decay_a = c.het_decay**c.exponent
     one, place = type(c.impulse)(1), keep((where, c, state, log))
@@ -60,7 +84,7 @@ def advance(where: Layout, c: Constants, state: State, log: Log, feedback: Array
         arrived = u - c.delay
         for layer in range(1, layers):  # 1. neurons
             call(c.step[layer], (place, layer, late, u))
-        if len(ptr) > len(start):
+        if asked(where, log):
             call(c.ask, (place, t + u - history, u))
         for k in range(len(where.pre)):  # 2. delivery
             pre, a, b = where.pre[k], start[where.post[k]], start[where.post[k] + 1]
@@ -70,19 +94,17 @@ def advance(where: Layout, c: Constants, state: State, log: Log, feedback: Array
                 continue
             a, b = start[layer], start[layer + 1]
             e1 = state.e1[a:b]
-            error_step(e1, state.e2[a:b], c.error)
+            if c.ahead:
+                hold_errors(e1, state.e2[a:b])
+            else:
+                error_step(e1, state.e2[a:b], c.error)
+            enter_errors(where, c, log, e1, feedback, layer, arrived + c.ahead if layer == output else arrived - 1 + 2 * c.ahead)
             if layer == output:
                 add_squares(state.e2[a:b], state.squares)
-                output_impulses(e1, ids, ptr[minus, arrived], ptr[minus, arrived + 1], -c.impulse)
-                output_impulses(e1, ids, ptr[plus, arrived], ptr[plus, arrived + 1], c.impulse)
-            else:
-                first = where.b_start[layer]
-                add_rows(e1, feedback, first, ids, ptr[minus, arrived - 1], ptr[minus, arrived], -c.impulse)
-                add_rows(e1, feedback, first, ids, ptr[plus, arrived - 1], ptr[plus, arrived], c.impulse)
-                if c.rho > 0:
-                    zeta, zeta_a = state.zeta[a:b], state.zeta_a[a:b]
-                    own_rate_spikes(zeta, zeta_a, ids, ptr[layer, u], ptr[layer, u + 1], c.exponent)
-                    own_rate_step(zeta, zeta_a, state.zeta_sum[a:b], c.het_decay, decay_a)
+            elif c.rho > 0:
+                zeta, zeta_a = state.zeta[a:b], state.zeta_a[a:b]
+                own_rate_spikes(zeta, zeta_a, ids, ptr[layer, u], ptr[layer, u + 1], c.exponent)
+                own_rate_step(zeta, zeta_a, state.zeta_sum[a:b], c.het_decay, decay_a)
         for pre in range(layers):  # 5. synapses
             if sends(where, pre):
                 for s in range(ptr[pre, arrived - c.delay], ptr[pre, arrived - c.delay + 1]):

@@ -39,7 +39,7 @@ choose_by_type(neuron.after_spike)
 choose_by_type(neuron.seen)
 neuron_step, add_rows, find_spikes = inlined(neuron.neuron_step), inlined(neuron.add_rows), compiled(neuron.find_spikes)
 flush = inlined(rule.flush)
-learns, sends, impulses = compiled(shared.learns), compiled(shared.sends), compiled(shared.impulses)
+learns, sends, asked = compiled(shared.learns), compiled(shared.sends), compiled(shared.asked)
 own_rate_step, own_rate_spikes = inlined(rule.own_rate_step), inlined(rule.own_rate_spikes)
 
 
@@ -61,8 +61,8 @@ class Work(NamedTuple):
     at: Array  # in which steps of the window they do so
     old: Array  # (2, rows of synapses): of their rows, those in older frames: as in due, and the frame's tag
     old_p: Array  # (2, rows of synapses): p̃ in that frame
-    wrong: Array  # the outputs' error impulses in the step before a window and in it: which output's,
-    sign: Array  # −1 or +1,
+    wrong: Array  # the outputs' errors in the step before a window and in it: which output's,
+    size: Array  # how large,
     when: Array  # in which step of the window
     before: Array  # (WINDOW + 2,): how many of them come before each step, from the one before the window on
     arrivals: Array  # (WINDOW, neurons): their sum per step of the window and neuron
@@ -89,7 +89,7 @@ def workspace(where: Layout, dtype: type, spikes: int, errors: int, part: int = 
         old=np.zeros((2, rows), np.int64),
         old_p=np.zeros((2, rows), dtype),
         wrong=np.zeros(errors, np.int64),
-        sign=np.zeros(errors, dtype),
+        size=np.zeros(errors, dtype),
         when=np.zeros(errors, np.int64),
         before=np.zeros(WINDOW + 2, np.int64),
         arrivals=zeros((WINDOW, staggered(neurons, dtype)), dtype, 2),
@@ -200,14 +200,15 @@ def take_spikes(
 
 @compiled
 def list_errors(where: Layout, log: Log, u: int, window: int, work: Work) -> None:
-    """List the outputs' error impulses in the window from local step u on, and those of the step before."""
-    rows, n = impulses(where, log), 0
+    """List the outputs' errors in the window from local step u on, and those of the step before."""
+    last, n, sized = len(log.ptr) - 1, 0, asked(where, log)
+    first, rows = item(log.ptr, (last, 0)), (last if sized else where.output, last)
     for s in range(window + 1):
-        for k in range(2):
+        for k in range(1 if sized else 2):
             row = rows[k]
             for i in range(item(log.ptr, (row, u + s - 1)), item(log.ptr, (row, u + s))):
                 put(work.wrong, n, item(log.ids, i))
-                put(work.sign, n, 2 * k - 1)
+                put(work.size, n, item(log.sizes, i - first) if sized else type(work.size[0])(2 * k - 1))
                 put(work.when, n, s - 1)
                 n += 1
         put(work.before, s + 1, n)
@@ -215,11 +216,11 @@ def list_errors(where: Layout, log: Log, u: int, window: int, work: Work) -> Non
 
 @compiled
 def add_errors(where: Layout, work: Work, window: int, step: Array, q: int) -> None:
-    """Add the listed impulses to what arrives at the outputs in a window from step q of the interval on."""
+    """Add the listed errors to what arrives at the outputs in a window from step q of the interval on."""
     first = where.start[where.output]
     for n in range(work.before[1], work.before[window + 1]):
         s = item(work.when, n)
-        add(work.arrivals, (s, first + item(work.wrong, n)), item(work.sign, n) * item(step, (q + s, IMPULSE)))
+        add(work.arrivals, (s, first + item(work.wrong, n)), item(work.size, n) * item(step, (q + s, IMPULSE)))
 
 
 @compiled
@@ -231,17 +232,19 @@ def remove_errors(where: Layout, work: Work, window: int) -> None:
 
 
 @compiled
-def add_feedback(where: Layout, feedback: Array, layer: int, window: int, step: Array, q: int, work: Work) -> None:
-    """Sum what arrives at a hidden layer: for each listed impulse, one step later, a row of its feedback matrix."""
+def add_feedback(
+    where: Layout, feedback: Array, layer: int, window: int, ahead: int, step: Array, q: int, work: Work
+) -> None:  # fmt: skip
+    """Sum what arrives at a hidden layer: for each listed error, one step later, a row of its feedback matrix."""
     begin, end, arrivals = work.begin[layer], work.end[layer], work.arrivals
     width, first = where.start[layer + 1] - where.start[layer], where.b_start[layer] - where.start[layer]
     for s in range(window):
-        n, stop = item(work.before, s), item(work.before, s + 1)
+        n, stop = item(work.before, s + ahead), item(work.before, s + ahead + 1)
         if n == stop:
             arrivals[s, begin:end] = 0
         for k in range(n, stop):
             row = first + item(work.wrong, k) * width
-            factor = item(work.sign, k) * item(step, (q + s, IMPULSE))
+            factor = item(work.size, k) * item(step, (q + s, IMPULSE))
             for i in range(begin, end, lanes(arrivals)):
                 impulse = factor * load(feedback, row + i)
                 store(arrivals, (s, i), impulse if k == n else load(arrivals, (s, i)) + impulse)
@@ -287,7 +290,7 @@ def own_rates(where: Layout, c: Constants, state: State, log: Log, layer: int, u
 @compiled
 def next_step(
     where: Layout, sums: Any, e1: Any, g: Any, squares: Any, f: Array, feedback: Array, layer: int, output: bool,
-    i: int, p: int, s: int, table: Propagators, q: int, work: Work,
+    i: int, p: int, s: int, ahead: int, table: Propagators, q: int, work: Work,
 ) -> Any:  # fmt: skip
     """Sums, errors and squares of a vector of neurons from i on after step s of a window, whose surrogates are in row p of f."""
     if output:
@@ -296,8 +299,8 @@ def next_step(
         e1, g = next_error(e1, g, table.error)
         if WIDE:
             width, first = where.start[layer + 1] - where.start[layer], where.b_start[layer] - where.start[layer]
-            for n in range(item(work.before, s), item(work.before, s + 1)):
-                impulse = item(work.sign, n) * item(table.step, (q + s, IMPULSE))
+            for n in range(item(work.before, s + ahead), item(work.before, s + ahead + 1)):
+                impulse = item(work.size, n) * item(table.step, (q + s, IMPULSE))
                 e1 = e1 + impulse * load(feedback, first + item(work.wrong, n) * width + i)
         else:
             e1 = e1 + load(work.arrivals, (s, i))
@@ -306,7 +309,7 @@ def next_step(
 
 @compiled
 def vectors(
-    where: Layout, state: State, feedback: Array, layer: int, output: bool, t: int, begin: int, end: int, spikes: int,
+    where: Layout, state: State, feedback: Array, layer: int, output: bool, ahead: int, t: int, begin: int, end: int, spikes: int,
     table: Propagators, q: int, work: Work,
 ) -> None:  # fmt: skip
     """Take errors, sums and synapses of one layer through steps: a vector of neurons stays in registers meanwhile."""
@@ -319,7 +322,7 @@ def vectors(
             stop = item(work.at, n) if n < spikes else end
             for s in range(now, stop):
                 sums, e1, g, squares = next_step(
-                    where, sums, e1, g, squares, f, feedback, layer, output, i, (t + s) & r, s, table, q, work
+                    where, sums, e1, g, squares, f, feedback, layer, output, i, (t + s) & r, s, ahead, table, q, work
                 )
             now = stop
             if n < spikes:
@@ -333,7 +336,7 @@ def vectors(
 
 @compiled
 def synapses(
-    where: Layout, state: State, feedback: Array, layer: int, t: int, begin: int, end: int, spikes: int, old: int,
+    where: Layout, state: State, feedback: Array, layer: int, ahead: int, t: int, begin: int, end: int, spikes: int, old: int,
     table: Propagators, q: int, work: Work,
 ) -> None:  # fmt: skip
     """Take errors, sums and synapses of one layer through the steps from ``begin`` to ``end`` of a window that starts at t."""
@@ -342,9 +345,9 @@ def synapses(
         first, maps, free = item(work.old, (0, n)), work.maps[tag], work.free[tag]
         apply_map(state.h1, state.h2, state.m, first, maps, work.begin[layer], work.end[layer], p1, p2, free)
     if layer == where.output:  # a constant in either call: no vector keeps registers for what it does not need
-        vectors(where, state, feedback, layer, True, t, begin, end, spikes, table, q, work)
+        vectors(where, state, feedback, layer, True, ahead, t, begin, end, spikes, table, q, work)
     else:
-        vectors(where, state, feedback, layer, False, t, begin, end, spikes, table, q, work)
+        vectors(where, state, feedback, layer, False, ahead, t, begin, end, spikes, table, q, work)
 
 
 @compiled
@@ -453,23 +456,23 @@ def advance(
         arrived = u - c.delay
         for layer in range(1, layers):
             call(c.step[layer], (place, layer, t + u - history, u, window))
-        if len(log.ptr) > len(where.start):
+        if asked(where, log):
             for s in range(window):
                 call(c.ask, (place, t + u - history + s, u + s))
-        list_errors(where, log, arrived, window, work)
+        list_errors(where, log, arrived + c.ahead, window, work)
         add_errors(where, work, window, table.step, q)
         for layer in range(1, layers):
             if learns(where, plastic, layer):
                 if layer != output and c.rho > 0:
                     own_rates(where, c, state, log, layer, u, window)
                 if layer != output and not WIDE:
-                    add_feedback(where, feedback, layer, window, table.step, q, work)
+                    add_feedback(where, feedback, layer, window, c.ahead, table.step, q, work)
                 s = 0
                 while s < window:
                     stop, spikes, old = take_spikes(
                         where, log, plastic, layer, arrived - c.delay, s, window, table.spike, q, work, now
                     )
-                    synapses(where, state, feedback, layer, t + u - history, s, stop, spikes, old, table, q, work)
+                    synapses(where, state, feedback, layer, c.ahead, t + u - history, s, stop, spikes, old, table, q, work)
                     s = stop
             elif layer == output:
                 errors(where, state, work, window, table, q)

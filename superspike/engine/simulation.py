@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..model.filters import NO_FILTER
 from ..model.loss import needs
 from ..model.network import Network
 from ..model.neuron import CELL
@@ -73,7 +74,7 @@ class Simulation:
         self.n_ref = np.array([0, *(whole_steps("tau_ref", layer.neuron.tau_ref, scheme.dt) for layer in spiking)])
         most_inputs, most_targets = self.task.most_spikes
         self._room = self._declared("room", sizes[-1], sizes[-1], most_targets, 1)
-        error, impulse = error_filter(rule, scheme)
+        error, impulse = error_filter(rule, scheme) if network.loss.filtered else (None, 1.0)
         self.where = layout(sizes, network.projections)
         self.constants = Constants(
             step=np.zeros(len(sizes), np.int64),
@@ -84,8 +85,9 @@ class Simulation:
             loss=numbers([network.loss], dtype)[0],
             pre=cast(pre_filter(rule, scheme), dtype),
             trace=cast(trace_filter(rule, scheme), dtype),
-            error=cast(error, dtype),
+            error=cast(error or NO_FILTER, dtype),
             impulse=dtype(impulse),
+            ahead=int(not network.loss.filtered),
             het_decay=dtype(math.exp(-scheme.dt / rule.tau_het)),
             exponent=dtype(rule.exponent),
             rho=dtype(rule.rho * RHO_PER_MV2),
@@ -102,25 +104,26 @@ class Simulation:
         for own, w in zip(self.weights, network.checked(network.weights), strict=True):
             own[:] = w
         self.plastic = np.zeros(len(network.projections), np.bool_)
-        self.cost_scale = cost_per_squared_error(rule, scheme) / sizes[-1]
+        self.cost_scale = (cost_per_squared_error(rule, scheme) if network.loss.filtered else 1.0) / sizes[-1]
         self._method = cast(network.optimizer, dtype)
         trace = trace_filter(rule, scheme)
         interval = traces.interval(trace, self.block_steps)
         self._table = traces.propagators(pre_filter(rule, scheme), trace, error, impulse, interval, dtype)
         self.threads = 1 if engine == "clock" else threads or threads_for(self.where)
         most_spikes = WINDOW * most_inputs + sum(sizes[1:] * (WINDOW // (self.n_ref[1:] + 1) + 1))
-        most_errors = 2 * (WINDOW + 1) * (max(most_targets, sizes[-1]) if network.loss.follows_spikes else self._room)
+        most_errors = (WINDOW + 1) * (most_targets + sizes[-1] if network.loss.follows_spikes else self._room)
         self._work = [
             event.workspace(self.where, dtype, most_spikes, most_errors, part, self.threads) for part in range(self.threads)
         ]
         self._states = [self.state, *(with_own_neurons(self.state) for _ in self._work[1:])]
         self._pool = ThreadPoolExecutor(self.threads - 1) if self.threads > 1 else None
-        per_step = most_inputs + most_targets + sum(sizes[1:] / (self.n_ref[1:] + 1)) + 2 * self._room + len(sizes)
+        per_step = most_inputs + most_targets + sum(sizes[1:] / (self.n_ref[1:] + 1)) + self._room + len(sizes)
         self._longest = max(1, int(MOST_IDS / per_step))
         self._totals: Array = np.zeros((self.threads, len(self.plastic)), dtype)
         self._history = 2 * delay + 2
         nothing = np.zeros(self._history + 1, np.int64), np.zeros(0, np.int32)
-        self._tails = [nothing] * (len(sizes) + (1 if network.loss.follows_spikes else 3))
+        self._tails = [nothing] * (len(sizes) + (1 if network.loss.follows_spikes else 2))
+        self._tail_sizes: Array = np.zeros(0, dtype)  # of the last one's errors
         self._feedback = zeros(int(self.where.b_start[-1]), dtype, 6)
         self._copy_feedback()
 
@@ -165,7 +168,7 @@ class Simulation:
         """Compile the code of neurons, surrogates and loss, which kernels call, or load it from the cache."""
         one, ids, dtype, log = self.network.dtype(1), np.zeros(1, np.int32), self.network.dtype, self._open_log(0)
         loss, stepping = cast(self.network.loss, dtype), (event if self.engine == "event" else clock).stepping
-        check_method("impulses", loss, read_only(ids), read_only(ids), 1, ids, ids, ids)
+        check_method("impulses", loss, read_only(ids), read_only(ids), 1, ids, ids, np.zeros(1, dtype))
         with compile_lock():
             held = self.where, self.constants, self.state, log
             for k, layer in enumerate(self.network.layers[1:], 1):
@@ -197,7 +200,7 @@ class Simulation:
             whole = self._work[0]._replace(end=self._work[-1].end)
             event.advance(self.where, self.constants, self.state, *arguments, self._table, whole)
         else:
-            logs = [log, *(Log(log.ptr.copy(), log.ids.copy()) for _ in self._work[1:])]
+            logs = [log, *(Log(*(x.copy() for x in log)) for _ in self._work[1:])]
             for state in self._states[1:]:
                 copy_neurons(self.state, state)
 
@@ -242,8 +245,8 @@ class Simulation:
         except IndexError as error:  # of the loss, whose arrays alone are checked
             name, step = type(self.network.loss).__name__, int(self.state.asked[0])
             raise ParameterError(
-                f"{name}.impulses: must keep to its arrays and return how many impulses of each sign it wrote, at most "
-                f"{self._room} a step (its room) and only to outputs 0 … {self.constants.outputs - 1}, "
+                f"{name}.impulses: must keep to its arrays and return how many errors it wrote, at most "
+                f"{self._room} a step (its room) and only of outputs 0 … {self.constants.outputs - 1}, "
                 f"got something else in step {step} ({step * self.network.scheme.dt:g} ms)"
             ) from error
         self.step += steps
@@ -278,8 +281,7 @@ class Simulation:
         n, shown = len(self.network.sizes), len(targets[1])
         room = [len(inputs[1]), *most, shown]
         if not self.network.loss.follows_spikes:
-            outputs = self.network.sizes[-1]
-            room += 2 * [min(self._declared("room", outputs, most[-1], shown, steps), self._room * steps)]
+            room.append(min(self._declared("room", self.network.sizes[-1], most[-1], shown, steps), self._room * steps))
         begins = [0, *accumulate(len(tail) + n for (_, tail), n in zip(self._tails, room, strict=True))]
         ids = np.empty(begins[-1], np.int32)
         ptr = np.empty((len(room), self._history + steps + 1), np.int32)
@@ -290,12 +292,15 @@ class Simulation:
             first = ptr[row, self._history]
             np.add(ends, first, out=ptr[row, self._history + 1 :])
             ids[first : first + len(given)] = given
-        return Log(ptr, ids)
+        sizes = np.empty(0 if self.network.loss.follows_spikes else begins[-1] - begins[-2], self.network.dtype)
+        sizes[: len(self._tail_sizes)] = self._tail_sizes
+        return Log(ptr, ids, sizes)
 
     def _keep_tails(self, log: Log) -> None:
         """Keep the last steps' spikes, which the next call still delivers."""
         last = log.ptr[:, -self._history - 1 :]
         self._tails = [(row - row[0], log.ids[row[0] : row[-1]].copy()) for row in last]
+        self._tail_sizes = log.sizes[last[-1, 0] - log.ptr[-1, 0] : last[-1, -1] - log.ptr[-1, 0]].copy()
 
     def snapshot(self) -> dict[str, Array]:
         """Everything that changes, the weights too, as a dictionary of arrays: see :meth:`restore`."""
@@ -303,6 +308,7 @@ class Simulation:
         found |= {f"b{k}": b for k, b in enumerate(self.network.feedback_weights, 1)}
         for row, (ends, ids) in enumerate(self._tails):
             found |= {f"tail{row}_ends": ends, f"tail{row}_ids": ids}
+        found["tail_sizes"] = self._tail_sizes
         random = json.dumps(self.network.feedback_rng.bit_generator.state)
         return {name: x.copy() for name, x in found.items()} | {"random": np.frombuffer(random.encode(), np.uint8)}
 
@@ -316,6 +322,7 @@ class Simulation:
         ------
         ParameterError for a snapshot of another kind of simulation; this one is then as it was.
         """
+        network = self.network
         address, own = "Simulation.restore: must be a snapshot of", self.snapshot()
         if set(snapshot) != set(own):
             raise ParameterError(f"{address} the same kind, {', '.join(own)}, got {', '.join(snapshot) or 'nothing'}")
@@ -324,18 +331,20 @@ class Simulation:
             ours, theirs = ((y.dtype, y.shape) for y in (x, snapshot[name]))
             if ours != theirs and name != "random" and not name.startswith("tail"):
                 raise ParameterError(f"{address} the same network, with {name} {ours[0]} {ours[1]}, got {theirs[0]} {theirs[1]}")
-        sizes = self.network.sizes
-        for (ends, ids), n in zip(tails, [*sizes, sizes[-1], sizes[-1], sizes[-1]], strict=False):
+        sizes = network.sizes
+        tail_sizes = snapshot["tail_sizes"].copy()
+        if len(tail_sizes) != (0 if network.loss.follows_spikes else len(tails[-1][1])):
+            raise ParameterError(f"{address} the same network, with a size of each error, got {len(tail_sizes)}")
+        for (ends, ids), n in zip(tails, [*sizes, sizes[-1], sizes[-1]], strict=False):
             own_length = ends.shape == (self._history + 1,) and ends[0] == 0 and ends[-1] == len(ids)
             if not own_length or np.any(np.diff(ends) < 0) or np.any((ids < 0) | (ids >= n)):
                 raise ParameterError(f"{address} the same network, with spikes of the last {self._history} steps, got others")
         for name, x in [*self.state._asdict().items(), ("plastic", self.plastic)]:
             x[...] = snapshot[name]
         self.step = int(snapshot["step"])
-        self._tails = tails
+        self._tails, self._tail_sizes = tails, tail_sizes
         for work in self._work:
             work.zero[:] = False  # as far as known
-        network = self.network
         network.weights, count = self.weights, len(network.feedback_weights)
         network.feedback_weights = [snapshot[f"b{k}"].copy() for k in range(1, count + 1)]
         network.feedback_rng.bit_generator.state = json.loads(snapshot["random"].tobytes())
@@ -363,4 +372,4 @@ def joined(logs: list[Log], history: int) -> Log:
         ids += [log.ids[ends[0] : ends[-1]] for log, ends in zip(logs, pieces, strict=True)]
         rows.append(begin + np.cumsum([0, *np.concatenate([np.diff(ends) for ends in pieces])]))
         begin = rows[-1][-1]
-    return Log(np.stack(rows), np.concatenate(ids))
+    return Log(np.stack(rows), np.concatenate(ids), logs[0].sizes[:0])  # the engine has read them

@@ -60,11 +60,12 @@ class Constants(NamedTuple):
     trace: Filter
     error: Filter
     impulse: Any  # what an error of 1 adds to e1
+    ahead: int  # 1: errors are not filtered and enter e1 a step early, so that e2 is theirs in their own step
     het_decay: Any  # per step, of the own-rate trace ζ
     exponent: Any
     rho: Any  # 1/mV²
     outputs: int
-    room: int  # of the loss: impulses of one sign in a step, at most
+    room: int  # of the loss: errors in a step, at most
     window: int  # steps
     delay: int  # steps
 
@@ -108,12 +109,13 @@ SHARED = (
 class Log(NamedTuple):
     """Spikes by layer and step: those of layer l in local step u are ``ids[ptr[l, u]:ptr[l, u + 1]]``.
 
-    Local step 0 is ``history`` steps before the call's first step. The row after the layers holds the targets; two more
-    hold the loss's negative and positive error impulses, unless these are the output's and the targets' spikes.
+    Local step 0 is ``history`` steps before the call's first step. The row after the layers holds the targets; one more
+    holds the loss's errors, unless these are the output's (−1) and the targets' (+1) spikes.
     """
 
-    ptr: Array  # (layers + 1 or + 3, history + steps + 1), int32
+    ptr: Array  # (layers + 1 or + 2, history + steps + 1), int32
     ids: Array  # int32
+    sizes: Array  # of the last row's errors, the first of which is ``ids[ptr[-1, 0]]``
 
 
 def padded(n: int, unit: int = LANES) -> int:
@@ -174,36 +176,33 @@ def sends(where: Layout, layer: int) -> bool:
     return found
 
 
-def impulses(where: Layout, log: Log) -> tuple[int, int]:
-    """The log's rows of the loss's error impulses, negative and positive."""
-    plus = len(log.ptr) - 1
-    return (where.output if plus == len(where.start) - 1 else plus - 1), plus
+def asked(where: Layout, log: Log) -> bool:
+    """Whether the loss is asked for its errors: else they are the output's and the targets' spikes."""
+    return len(log.ptr) > len(where.start)
 
 
 @compiled
 def checked(units: Array, n: int, outputs: int) -> int:
     """``n``, or an error, unless that many ``units`` are there, and all of them outputs: whoever wrote them was a guest."""
     if n < 0 or n > len(units):
-        raise IndexError("no such number of impulses")
+        raise IndexError("no such number of errors")
     for k in range(n):
         if units[k] < 0 or units[k] >= outputs:
-            raise IndexError("an impulse of no output")
+            raise IndexError("an error of no output")
     return n
 
 
 @compiled
-def ask_loss(where: Layout, c: Constants, state: State, log: Log, t: int, u: int, asked: Any) -> None:
-    """Ask a loss for the outputs' error impulses of step t, local step u, and take those that it wrote."""
-    ptr, ids, plus, output = log.ptr, log.ids, len(log.ptr) - 1, where.output
-    minus, target = plus - 1, plus - 2
+def ask_loss(where: Layout, c: Constants, state: State, log: Log, t: int, u: int, of: Any) -> None:
+    """Ask a loss for the outputs' errors of step t, local step u, and take those that it wrote."""
+    ptr, ids, output, target, wrong = log.ptr, log.ids, where.output, len(log.ptr) - 2, len(log.ptr) - 1
     spikes = ids[item(ptr, (output, u)) : item(ptr, (output, u + 1))]
     targets = ids[item(ptr, (target, u)) : item(ptr, (target, u + 1))]
-    a, b = item(ptr, (minus, u)), item(ptr, (plus, u))
-    negative, positive = ids[a : min(a + c.room, item(ptr, (plus, 0)))], ids[b : min(b + c.room, len(ids))]
+    a, b = item(ptr, (wrong, u)), item(ptr, (wrong, u)) - item(ptr, (wrong, 0))
+    units, sizes = ids[a : min(a + c.room, len(ids))], log.sizes[b : min(b + c.room, len(log.sizes))]
     put(state.asked, 0, t)
-    n_minus, n_plus = loss.impulses(asked, read_only(spikes), read_only(targets), c.window, state.memory, negative, positive)
-    put(ptr, (minus, u + 1), a + checked(negative, n_minus, c.outputs))
-    put(ptr, (plus, u + 1), b + checked(positive, n_plus, c.outputs))
+    n = loss.impulses(of, read_only(spikes), read_only(targets), c.window, state.memory, units, sizes)
+    put(ptr, (wrong, u + 1), a + checked(units, n, c.outputs))
 
 
 def asking(prototype: Any) -> Callable[..., None]:

@@ -66,25 +66,30 @@ GAIN, IMPULSE, SQUARE = 4, 5, 6  # the last of a step's coefficients
 
 
 @functools.cache
-def propagators(pre: Filter, trace: Filter, error: Filter, impulse: float, interval: int, dtype: type) -> Propagators:
+def propagators(
+    pre: Filter, trace: Filter, error: Filter | None, impulse: float, interval: int, dtype: type
+) -> Propagators:  # fmt: skip
     """The tables for an interval of that many steps, from the double-precision coefficients of the three filters.
 
-    ``impulse`` is what an error of 1 adds to e1.
+    ``impulse`` is what an error of 1 adds to e1. Without an error filter e2 is what entered e1 in the last step.
     """
 
     def free(filter: Filter) -> Array:
-        x = np.empty((interval + 1, 3))  # x11, x21, x22 of the q-step propagator
+        x = np.empty((interval + 2, 3))  # x11, x21, x22 of the q-step propagator
         x[0] = 1, 0, 1
-        for q in range(interval):
+        for q in range(interval + 1):
             x[q + 1] = filter.a1 * x[q, 0], filter.a2 * x[q, 1] + filter.c * x[q, 0], filter.a2 * x[q, 2]
         return x
 
-    p, g = free(pre), free(trace)
+    after = free(trace)[1:, 2]  # G22 one step later
+    p, g = free(pre)[:-1], free(trace)[:-1]
     (p11, p21, p22), (g11, g21, g22) = p.T, g.T
     sigma = g21 / g22
-    rates: Array = (np.array(error[:2]) * trace.a2).astype(dtype)  # what rounding does to them, the scales undo
-    kept1, kept2 = (rates.astype(float)[:, None] / np.array(error[:2])[:, None]) ** np.arange(interval + 1)
-    kept1 *= error.c * error.a1 * trace.a2  # what e1 adds to g in the next step
+    rates: Array = (np.array(error[:2] if error else (0, 0)) * trace.a2).astype(dtype)
+    kept1, kept2 = after, g22  # what makes the kept numbers of e1 and e2
+    if error:
+        kept1, kept2 = (rates.astype(float)[:, None] / np.array(error[:2])[:, None]) ** np.arange(interval + 1)  # rounding undone
+        kept1 *= error.c * error.a1 * trace.a2  # what e1 adds to g in the next step
     step = (p21 / g11)[:-1], (p22 / g11)[:-1], np.diff(sigma), sigma[1:], g22[1:], impulse * kept1[1:], kept2[1:] ** -2
     spike = 1 / p11, -p21 / (p11 * p22), sigma
     return Propagators(

@@ -1,7 +1,7 @@
 """The third factor: the van Rossum error of the outputs and its way to the hidden layers (ZG18 Eq. 2.1, §3).
 
-The filter e1' = a1 e1, e2' = a2 e2 + c e1' is linear, so an error of ±1 is an impulse into e1: at an output when it or
-its target spikes, at a hidden layer (``add_rows`` of :mod:`superspike.model.neuron`) a row of its feedback matrix one step later.
+The filter e1' = a1 e1, e2' = a2 e2 + c e1' is linear, so an error is an impulse into e1: at an output (±1 when it or its
+target spikes), at a hidden layer (``add_rows`` of :mod:`superspike.model.neuron`) a row of its feedback matrix one step later.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ def add_squares(e: Array, squares: Array) -> None:
         squares[i] += e[i] * e[i]
 
 
-def output_impulses(e1: Array, ids: Array, begin: int, end: int, impulse: float) -> None:
-    """Add ``impulse`` to e1 of each output in ``ids[begin:end]``."""
-    for s in range(begin, end):
-        e1[ids[s]] += impulse
+def hold_errors(e1: Array, e2: Array) -> None:
+    """The same without a filter: what entered e1 in the last step is the third factor in this one."""
+    for i in range(e1.shape[0]):
+        e2[i] = e1[i]
+        e1[i] = 0

@@ -19,6 +19,9 @@ class Filter(NamedTuple):
     c: float
 
 
+NO_FILTER = Filter(0.0, 0.0, 0.0)
+
+
 def double_exponential(tau1: float, tau2: float, dt: float, integration: str) -> Filter:
     """Coefficients for time constants and step in ms, x2 reading x1 before it decays.
 

@@ -1,8 +1,10 @@
 """The losses: which error impulses an output gets, from its own spikes and its targets'. The filters are error.py's.
 
-A loss is a parameter class. Its ``impulses`` is asked once a step, after the outputs' neurons, and both engines deliver
-what it writes D steps later to the outputs, and one step after that to the hidden layers. It writes into lists of its own,
-as long as its ``room`` says; whether it keeps to them is checked. Adding a loss is adding a class here.
+A loss is a parameter class. Its ``impulses`` is asked once a step, after the outputs' neurons: which outputs err, and by how
+much; a target's spike is an error of +1. Where the loss is ``filtered``, an error is an impulse into the filter α, which both
+engines deliver D steps later to the outputs, and one step after that to the hidden layers. Where it is not, the error itself is
+the third factor of that step, of outputs and hidden layers. A loss writes into lists of its own, as long as its ``room``
+says; whether it keeps to them is checked. Adding a loss is adding a class here.
 """
 
 from __future__ import annotations
@@ -20,14 +22,15 @@ CLOSED, WAITING, ANSWERED = 0, 1, 2  # what a window knows of an output: not exp
 
 
 def impulses(
-    self: Any, spikes: Array, targets: Array, window: int, memory: Array, minus: Array, plus: Array
-) -> tuple[int, int]:  # fmt: skip
-    """Write one step's error impulses; return how many are negative and how many positive.
+    self: Any, spikes: Array, targets: Array, window: int, memory: Array, units: Array, sizes: Array
+) -> int:  # fmt: skip
+    """Write one step's errors; return how many.
 
-    ``spikes`` and ``targets`` are the ids of the outputs that spike in this step, and that should; the units of negative and
-    positive impulses go to the beginning of ``minus`` and ``plus``. ``memory`` is the loss's own from step to step.
+    ``spikes`` and ``targets`` are the ids of the outputs that spike in this step, and that should. The outputs that err go
+    to the beginning of ``units``, one of them as often as it likes, and by how much to that of ``sizes``. ``memory`` is
+    the loss's own from step to step.
     """
-    return self.impulses(spikes, targets, window, memory, minus, plus)  # type: ignore[no-any-return]
+    return self.impulses(spikes, targets, window, memory, units, sizes)  # type: ignore[no-any-return]
 
 
 def needs(loss: Any, method: str, *arguments: int) -> int:
@@ -43,16 +46,14 @@ def check_impulses(loss: Any) -> None:
     room, memory = needs(loss, "room", 2, 1, 1, 1), needs(loss, "memory", 2)
     ids = np.zeros(1, np.int32)
     ids.flags.writeable = False
-    minus, plus = np.zeros((2, room), np.int32)
-    arguments = {"spikes": ids, "targets": ids, "window": 1, "memory": np.zeros(memory, np.int32), "minus": minus, "plus": plus}
+    units, sizes = np.zeros(room, np.int32), np.zeros(room)
+    arguments = {"spikes": ids, "targets": ids, "window": 1, "memory": np.zeros(memory, np.int32), "units": units, "sizes": sizes}
     found = attempt(loss, "impulses", arguments)
-    if not isinstance(found, tuple) or [isinstance(n, (int, np.integer)) for n in found] != [True, True]:
-        raise ParameterError(
-            f"{type(loss).__name__}.impulses: must return how many impulses are negative and how many positive, got {found!r}"
-        )
+    if isinstance(found, bool) or not isinstance(found, (int, np.integer)):
+        raise ParameterError(f"{type(loss).__name__}.impulses: must return how many errors it wrote, got {found!r}")
 
 
-LOSSES = Registry("loss", methods=("follows_spikes", "window_ms", "memory", "room", "impulses"), check=check_impulses)
+LOSSES = Registry("loss", methods=("follows_spikes", "filtered", "window_ms", "memory", "room", "impulses"), check=check_impulses)
 
 
 @LOSSES.register("van_rossum")
@@ -63,6 +64,11 @@ class VanRossum(NamedTuple):
     @property
     def follows_spikes(self) -> bool:
         """Whether target and output spikes are the impulses, and nothing else has to be asked."""
+        return True
+
+    @property
+    def filtered(self) -> bool:
+        """Whether errors pass through α."""
         return True
 
     @property
@@ -79,10 +85,10 @@ class VanRossum(NamedTuple):
         return 0
 
     def impulses(
-        self, spikes: Array, targets: Array, window: int, memory: Array, minus: Array, plus: Array
-    ) -> tuple[int, int]:  # fmt: skip
+        self, spikes: Array, targets: Array, window: int, memory: Array, units: Array, sizes: Array
+    ) -> int:  # fmt: skip
         """Nothing to write."""
-        return 0, 0
+        return 0
 
 
 @LOSSES.register("windowed")
@@ -103,6 +109,11 @@ class Windowed(NamedTuple):
         return False
 
     @property
+    def filtered(self) -> bool:
+        """Whether errors pass through α."""
+        return True
+
+    @property
     def window_ms(self) -> float:
         """The window's length (ms)."""
         return self.window
@@ -112,22 +123,22 @@ class Windowed(NamedTuple):
         return 1 + outputs
 
     def room(self, outputs: int, spikes: int, targets: int, steps: int) -> int:
-        """The most impulses of one sign in any so many ``steps`` with so many ``spikes`` and ``targets`` of all ``outputs``."""
-        return max(spikes, targets + outputs)
+        """The most errors in any so many ``steps`` with so many ``spikes`` and ``targets`` of all ``outputs``."""
+        return spikes + targets + outputs
 
     def impulses(
-        self, spikes: Array, targets: Array, window: int, answers: Array, minus: Array, plus: Array
-    ) -> tuple[int, int]:  # fmt: skip
+        self, spikes: Array, targets: Array, window: int, answers: Array, units: Array, sizes: Array
+    ) -> int:  # fmt: skip
         """``answers[0]`` counts the window's steps down; ``answers[1:]`` is what it knows of each output."""
-        n_minus, n_plus = 0, 0
+        n = 0
         for k in targets:
             answers[0] = window
             answers[1 + k] = WAITING
         if answers[0] > 0 or self.punish_outside:
             for k in spikes:
                 if answers[1 + k] == CLOSED:
-                    minus[n_minus] = k
-                    n_minus += 1
+                    units[n], sizes[n] = k, -1
+                    n += 1
                 else:
                     answers[1 + k] = ANSWERED
         if answers[0] > 0:
@@ -135,7 +146,7 @@ class Windowed(NamedTuple):
             if answers[0] == 0:
                 for k in range(len(answers) - 1):
                     if answers[1 + k] == WAITING:
-                        plus[n_plus] = k
-                        n_plus += 1
+                        units[n], sizes[n] = k, 1
+                        n += 1
                     answers[1 + k] = CLOSED
-        return n_minus, n_plus
+        return n

@@ -125,6 +125,11 @@ class Network:
         self.neuron, self.surrogate = NEURONS.make(neuron), SURROGATES.make(surrogate)
         self.feedback = FEEDBACKS.make(feedback)
         self.optimizer, self.loss = OPTIMIZERS.make(optimizer), LOSSES.make(loss)
+        if not self.loss.filtered and self.scheme.delay < self.scheme.dt:
+            raise ParameterError(
+                f"Scheme.delay: must be a step ({self.scheme.dt:g} ms) or more where {type(self.loss).__name__} gives errors "
+                f"that are not filtered, got {self.scheme.delay:g}"
+            )
         self.layers = [self._made(n, layer) for n, layer in zip(self.sizes, given_layers, strict=True)]
         for layer in self.layers[1:]:
             check_scheme(self.scheme, layer.neuron, self.rule)

@@ -11,7 +11,8 @@ step s + D):
 3. **Errors**: e1' = a1 e1, e2' = a2 e2 + c e1'. e2 is the third factor, and the running cost takes e2².
 4. **Error impulses** enter e1: at an output, −1 for its own spike and +1 for its target's spike of step t − D (or the
    impulses of another loss, :mod:`superspike.model.loss`, of that step); at a hidden layer, row k of its feedback matrix for
-   the impulses of output k of step t − 1.
+   the impulses of output k of step t − 1. Errors of a loss without filter are e2 themselves, in all layers those of the
+   outputs' step t − D.
 5. **Synapses** (i ← j), the Hebbian product with both factors D steps ago, so that it lines up with the potential that
    the spike caused. p is j's pre trace D steps late: a spike of step s enters p1 in step s + 2D.
 
