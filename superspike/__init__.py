@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from .model.parameters import Param as Param
     from .model.parameters import ParameterError as ParameterError
     from .model.parameters import parameters as parameters
+    from .model.projection import Projection as Projection
     from .model.rule import Rule as Rule
     from .model.scheme import Scheme as Scheme
     from .model.surrogate import Exponential as Exponential
@@ -73,6 +74,7 @@ _HOMES = {
     "model.network": ("Layer", "Network", "load_weights", "save_weights"),
     "model.neuron": ("LIF",),
     "model.optimizer": ("SGD", "Adam", "RMSprop", "RMaxProp"),
+    "model.projection": ("Projection",),
     "interop.plasticity": ("SuperSpike",),
     "model.rule": ("Rule",),
     "lab.observers": ("SilentNetworkWarning",),

@@ -222,8 +222,8 @@ def test_any_number_of_threads_gives_the_same_bits() -> None:
 
 def test_only_large_networks_are_split_over_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(simulation_module, "cores", lambda: 2)
-    assert threads_for(layout([200, 256, 200], [(0, 1), (1, 2)])) == 1
-    assert threads_for(layout([1000, 1000, 1000], [(0, 1), (1, 2)])) == 2
+    assert threads_for(layout([200, 256, 200], [(0, 1), (1, 2)], [8, 8])) == 1
+    assert threads_for(layout([1000, 1000, 1000], [(0, 1), (1, 2)], [8, 8])) == 2
 
 
 @pytest.mark.parametrize("engine", ["clock", "event"])

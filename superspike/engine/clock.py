@@ -20,7 +20,7 @@ error_step, add_squares = inlined(error.error_step), inlined(error.add_squares)
 hold_errors = inlined(error.hold_errors)
 pre_step, synapse_step, flush = inlined(rule.pre_step), inlined(rule.synapse_step), inlined(rule.flush)
 own_rate_step, own_rate_spikes = inlined(rule.own_rate_step), inlined(rule.own_rate_spikes)
-learns, sends, asked = compiled(shared.learns), compiled(shared.sends), compiled(shared.asked)
+learns, asked = compiled(shared.learns), compiled(shared.asked)
 
 FLUSH = 1000  # steps between two flushes of denormals
 
@@ -87,8 +87,8 @@ def advance(where: Layout, c: Constants, state: State, log: Log, feedback: Array
         if asked(where, log):
             call(c.ask, (place, t + u - history, u))
         for k in range(len(where.pre)):  # 2. delivery
-            pre, a, b = where.pre[k], start[where.post[k]], start[where.post[k] + 1]
-            add_rows(state.current[a:b], state.w, where.w_start[k], ids, ptr[pre, arrived], ptr[pre, arrived + 1], one)
+            pre, a, b, s = where.pre[k], start[where.post[k]], start[where.post[k] + 1], u - where.delay[k]
+            add_rows(state.current[a:b], state.w, where.w_start[k], ids, ptr[pre, s], ptr[pre, s + 1], one)
         for layer in range(1, layers):  # 3. errors, 4. error impulses
             if layer != output and not learns(where, plastic, layer):
                 continue
@@ -105,18 +105,17 @@ def advance(where: Layout, c: Constants, state: State, log: Log, feedback: Array
                 zeta, zeta_a = state.zeta[a:b], state.zeta_a[a:b]
                 own_rate_spikes(zeta, zeta_a, ids, ptr[layer, u], ptr[layer, u + 1], c.exponent)
                 own_rate_step(zeta, zeta_a, state.zeta_sum[a:b], c.het_decay, decay_a)
-        for pre in range(layers):  # 5. synapses
-            if sends(where, pre):
-                for s in range(ptr[pre, arrived - c.delay], ptr[pre, arrived - c.delay + 1]):
-                    state.p1[start[pre] + ids[s]] += 1
-        for k in range(len(where.pre)):
+        for k in range(len(where.pre)):  # 5. synapses
+            pre, first, s = where.pre[k], where.row_start[k], arrived - where.delay[k]
+            for n in range(ptr[pre, s], ptr[pre, s + 1]):
+                state.p1[first + ids[n]] += 1
             if plastic[k]:
-                pre, a, b = start[where.pre[k]], start[where.post[k]], start[where.post[k] + 1]
-                for row in range(where.row_start[k + 1] - where.row_start[k]):
+                a, b = start[where.post[k]], start[where.post[k] + 1]
+                for row in range(where.row_start[k + 1] - first):
                     i = where.w_start[k] + row * (b - a)
                     j = i + b - a
                     synapse_step(
-                        state.p2[pre + row], state.f[now, a:b], state.e2[a:b],
+                        state.p2[first + row], state.f[now, a:b], state.e2[a:b],
                         state.h1[i:j], state.h2[i:j], state.m[i:j], c.trace,
                     )  # fmt: skip
         pre_step(state.p1, state.p2, c.pre)

@@ -39,7 +39,7 @@ choose_by_type(neuron.after_spike)
 choose_by_type(neuron.seen)
 neuron_step, add_rows, find_spikes = inlined(neuron.neuron_step), inlined(neuron.add_rows), compiled(neuron.find_spikes)
 flush = inlined(rule.flush)
-learns, sends, asked = compiled(shared.learns), compiled(shared.sends), compiled(shared.asked)
+learns, asked = compiled(shared.learns), compiled(shared.asked)
 own_rate_step, own_rate_spikes = inlined(rule.own_rate_step), inlined(rule.own_rate_spikes)
 
 
@@ -107,12 +107,13 @@ def is_zero(x: Array) -> bool:
 
 
 @compiled
-def recurs(where: Layout, layer: int) -> bool:
-    """Whether a projection leads from the layer onto itself."""
-    found = False
+def own_delay(where: Layout, layer: int) -> int:
+    """For how many steps of a window a layer's spikes do not act on the layer itself."""
+    steps = WINDOW
     for k in range(len(where.pre)):
-        found |= where.pre[k] == where.post[k] == layer
-    return found
+        if where.pre[k] == where.post[k] == layer:
+            steps = min(steps, where.delay[k])
+    return steps
 
 
 @compiled
@@ -125,7 +126,7 @@ def neurons(
     neuron may spike twice in it.
     """
     ptr, ids, r, n_ref = log.ptr, log.ids, len(state.f) - 1, c.n_ref[layer]
-    at_once = window <= n_ref + 1 and (window <= c.delay or not recurs(where, layer))
+    at_once = window <= min(n_ref + 1, own_delay(where, layer))
     a, b = where.start[layer], where.stop[layer]
     one = type(c.impulse)(1)
     v, current, refractory = state.v[a:b], state.current[a : where.start[layer + 1]], state.refractory[a:b]
@@ -136,9 +137,9 @@ def neurons(
             ptr[layer, u + s + 1] = ptr[layer, u + s]
             if fired:
                 find_spikes(refractory, n_ref, 1, ptr[layer], u + s, ids)
-        arrived = u + s - c.delay
         for k in range(len(where.pre)):
             if where.post[k] == layer:
+                arrived = u + s - where.delay[k]
                 begin, end = ptr[where.pre[k], arrived], ptr[where.pre[k], arrived + 1]
                 add_rows(current, state.w, where.w_start[k], ids, begin, end, one)
     if at_once:
@@ -170,16 +171,16 @@ def take_spikes(
 ) -> tuple[int, int, int]:  # fmt: skip
     """List the next spikes that enter the layer's synapses, and those of their rows that are in older frames.
 
-    ``begin`` and ``end`` are steps of a window that starts at local step u. Return the step before which the list stops,
-    how many spikes it holds and how many rows are in older frames.
+    In step s of a window, from ``begin`` to ``end``, spikes of local step u + s less their delay enter.
+    Return the step before which the list stops, how many spikes it holds and how many rows are in older frames.
     """
     ptr, n, old = log.ptr, 0, 0
     most = ROOM // (item(where.start, layer + 1) - item(where.start, layer))
     for s in range(begin, end):
         for k in range(len(where.pre)):
             if item(where.post, k) == layer and item(plastic, k):
-                pre = item(where.pre, k)
-                for i in range(item(ptr, (pre, u + s)), item(ptr, (pre, u + s + 1))):
+                pre, r = item(where.pre, k), u + s - item(where.delay, k)
+                for i in range(item(ptr, (pre, r)), item(ptr, (pre, r + 1))):
                     row = item(where.row_start, k) + item(log.ids, i)
                     put(work.due, n, first_synapse(where, k, row))
                     put(work.at, n, s)
@@ -351,13 +352,14 @@ def synapses(
 
 
 @compiled
-def pre_spikes(where: Layout, state: State, log: Log, layer: int, u: int, window: int, spike: Array, q: int) -> None:
-    """Enter one layer's spikes in the window from local step u on into its own p̃, in the frame of the current interval."""
+def pre_spikes(where: Layout, state: State, log: Log, k: int, u: int, window: int, spike: Array, q: int) -> None:
+    """Enter projection k's spikes of a window into its p̃, in the frame of the current interval: u as in take_spikes."""
+    pre, r = item(where.pre, k), u - item(where.delay, k)
     for s in range(window):
-        for n in range(item(log.ptr, (layer, u + s)), item(log.ptr, (layer, u + s + 1))):
-            j = item(where.start, layer) + item(log.ids, n)
-            add(state.p1, j, item(spike, (q + s, 0)))
-            add(state.p2, j, item(spike, (q + s, 1)))
+        for n in range(item(log.ptr, (pre, r + s)), item(log.ptr, (pre, r + s + 1))):
+            row = item(where.row_start, k) + item(log.ids, n)
+            add(state.p1, row, item(spike, (q + s, 0)))
+            add(state.p2, row, item(spike, (q + s, 1)))
 
 
 @compiled
@@ -401,13 +403,11 @@ def end_errors(where: Layout, state: State, work: Work, layer: int, last: Array)
 
 
 @compiled
-def start_maps(where: Layout, state: State, work: Work) -> None:
+def start_maps(state: State, work: Work) -> None:
     """Put every row into the frame of interval 0."""
     work.tag[:] = 0
-    for k in range(len(where.pre)):
-        pre = where.start[where.pre[k]] - where.row_start[k]
-        for row in range(where.row_start[k], where.row_start[k + 1]):
-            work.p[0, row], work.p[1, row] = state.p1[pre + row], state.p2[pre + row]
+    for row in range(len(state.p1)):
+        work.p[0, row], work.p[1, row] = state.p1[row], state.p2[row]
 
 
 @compiled
@@ -447,7 +447,7 @@ def advance(
         if q == 0:
             now += 1
             if now == 0:
-                start_maps(where, state, work)
+                start_maps(state, work)
             begin_map(work.maps, work.free, now, table.end[0])
             for layer in range(1, layers):
                 if learns(where, plastic, layer) or layer == output:
@@ -469,17 +469,14 @@ def advance(
                     add_feedback(where, feedback, layer, window, c.ahead, table.step, q, work)
                 s = 0
                 while s < window:
-                    stop, spikes, old = take_spikes(
-                        where, log, plastic, layer, arrived - c.delay, s, window, table.spike, q, work, now
-                    )
+                    stop, spikes, old = take_spikes(where, log, plastic, layer, arrived, s, window, table.spike, q, work, now)
                     synapses(where, state, feedback, layer, c.ahead, t + u - history, s, stop, spikes, old, table, q, work)
                     s = stop
             elif layer == output:
                 errors(where, state, work, window, table, q)
         remove_errors(where, work, window)
-        for layer in range(layers):
-            if sends(where, layer):
-                pre_spikes(where, state, log, layer, arrived - c.delay, window, table.spike, q)
+        for k in range(len(where.pre)):
+            pre_spikes(where, state, log, k, arrived, window, table.spike, q)
         u += window
         q += window
         if q == interval or u == history + steps:

@@ -27,6 +27,7 @@ from .state import (
     WINDOW,
     Constants,
     Layout,
+    Limits,
     Log,
     State,
     asking,
@@ -75,7 +76,7 @@ class Simulation:
         most_inputs, most_targets = self.task.most_spikes
         self._room = self._declared("room", sizes[-1], sizes[-1], most_targets, 1)
         error, impulse = error_filter(rule, scheme) if network.loss.filtered else (None, 1.0)
-        self.where = layout(sizes, network.projections)
+        self.where = layout(sizes, network.pairs, [whole_steps("Projection.delay", d, scheme.dt) for d in network.delays])
         self.constants = Constants(
             step=np.zeros(len(sizes), np.int64),
             cells=numbers([(), *(layer.neuron.cell(scheme.dt, scheme.integration) for layer in spiking)], dtype),
@@ -104,6 +105,8 @@ class Simulation:
         for own, w in zip(self.weights, network.checked(network.weights), strict=True):
             own[:] = w
         self.plastic = np.zeros(len(network.projections), np.bool_)
+        low, high = (np.concatenate(ends).astype(dtype) for ends in zip(*network.bounds, strict=True))
+        self._limits = Limits(low, high, self._mask())
         self.cost_scale = (cost_per_squared_error(rule, scheme) if network.loss.filtered else 1.0) / sizes[-1]
         self._method = cast(network.optimizer, dtype)
         trace = trace_filter(rule, scheme)
@@ -120,7 +123,7 @@ class Simulation:
         per_step = most_inputs + most_targets + sum(sizes[1:] / (self.n_ref[1:] + 1)) + self._room + len(sizes)
         self._longest = max(1, int(MOST_IDS / per_step))
         self._totals: Array = np.zeros((self.threads, len(self.plastic)), dtype)
-        self._history = 2 * delay + 2
+        self._history = delay + max(delay, *self.where.delay) + 2
         nothing = np.zeros(self._history + 1, np.int64), np.zeros(0, np.int32)
         self._tails = [nothing] * (len(sizes) + (1 if network.loss.follows_spikes else 2))
         self._tail_sizes: Array = np.zeros(0, dtype)  # of the last one's errors
@@ -134,8 +137,17 @@ class Simulation:
     def _matrices(self, flat: Array) -> list[Array]:
         """Views of a flat array over synapses as one (n_pre, n_post) matrix per projection."""
         ends, sizes = self.where.w_start, self.network.sizes
-        widths = [sizes[post] for _, post in self.network.projections]
+        widths = [sizes[post] for _, post in self.network.pairs]
         return [matrix(flat, ends[k], ends[k + 1], padded(n), n) for k, n in enumerate(widths)]
+
+    def _mask(self) -> Array:
+        """Where synapses are, over all of them; nothing where no projection has a mask."""
+        masks = self.network.masks
+        flat = np.ones(int(self.where.w_start[-1]) if any(mask is not None for mask in masks) else 0, np.bool_)
+        if len(flat):
+            for own, mask in zip(self._matrices(flat), masks, strict=True):
+                own[:] = True if mask is None else mask
+        return flat
 
     @property
     def traces(self) -> dict[str, list[Array]]:
@@ -150,11 +162,11 @@ class Simulation:
                 target[:, j : j + STRIP] = b[:, j : j + STRIP]
 
     def learn(self, on: bool) -> None:
-        """Switch plasticity on (hidden layers without feedback stay frozen) or off.
+        """Switch plasticity on (what is not plastic, and hidden layers without feedback, stays frozen) or off.
 
         What is off rests: the synapses' traces, and the errors of hidden layers of which no synapse learns.
         """
-        self.plastic[:] = on
+        self.plastic[:] = [on and projection.plastic for projection in self.network.projections]
         for layer, made in enumerate(self.network.layers):
             self.plastic[self.where.post == layer] &= made.plastic
         if not self.network.feedback.follows_weights and not any(np.any(b) for b in self.network.feedback_weights):
@@ -214,8 +226,8 @@ class Simulation:
 
         def share(part: int) -> None:
             update(
-                self.where, part, self.threads, self.state, memories, plastic, self._method, dtype(rate), self.block_steps,
-                dtype(rule.block), self.constants.rho, dtype(rule.w_max), self._totals,
+                self.where, part, self.threads, self.state, memories, plastic, self._limits, self._method, dtype(rate),
+                self.block_steps, dtype(rule.block), self.constants.rho, self._totals,
             )  # fmt: skip
 
         self._together(share, range(self.threads))

@@ -44,6 +44,7 @@ class Layout(NamedTuple):
     post: Array  # (projections,)
     w_start: Array  # (projections + 1,)
     row_start: Array  # (projections + 1,): rows of synapses, one per presynaptic neuron of each projection
+    delay: Array  # (projections,): steps until a spike acts
     b_start: Array  # (layers + 1,): feedback matrices (n_out, padded n_l); empty but for hidden layers
 
 
@@ -67,11 +68,19 @@ class Constants(NamedTuple):
     outputs: int
     room: int  # of the loss: errors in a step, at most
     window: int  # steps
-    delay: int  # steps
+    delay: int  # steps that errors, and f beside the pre traces, come late
+
+
+class Limits(NamedTuple):
+    """Where weights may be: between ``low`` and ``high`` (rows of synapses,), and 0 where ``mask`` is false."""
+
+    low: Array  # mV
+    high: Array  # mV
+    mask: Array  # (synapses,) or, where no projection has one, (0,)
 
 
 class State(NamedTuple):
-    """Everything that changes. (neurons,): all layers, input first; (synapses,): all projections."""
+    """Everything that changes. (neurons,): all layers, input first; (rows,) and (synapses,): all projections."""
 
     v: Array  # membrane potential above rest (mV)
     current: Array  # synaptic current (mV)
@@ -83,8 +92,8 @@ class State(NamedTuple):
     zeta: Array  # own-rate trace of the regulariser
     zeta_a: Array  # its power ζ^a
     zeta_sum: Array  # Σ ζ^a over the block
-    p1: Array  # pre trace, first and
-    p2: Array  # second stage, 2 D steps late
+    p1: Array  # (rows,): pre trace, first and
+    p2: Array  # second stage, its projection's delay and D steps late
     f: Array  # (ring, neurons or more): surrogate (1/mV) of step t − D in row t mod ring, a power of 2
     w: Array  # weights (mV)
     h1: Array  # eligibility trace, first and
@@ -95,7 +104,7 @@ class State(NamedTuple):
     squares: Array  # (padded outputs,): Σ e² of a call, in double precision
 
 
-SYNAPTIC = ("w", "h1", "h2", "m")  # the state's arrays over synapses; the others are over neurons
+SYNAPTIC = ("w", "h1", "h2", "m")  # the state's arrays over synapses
 SHARED = (
     *SYNAPTIC,
     "memories",
@@ -141,8 +150,8 @@ def staggered(n: int, dtype: type) -> int:
     return (lines + (STAGGER - lines) % 16) * LINE // np.dtype(dtype).itemsize
 
 
-def layout(sizes: list[int], projections: Sequence[tuple[int, int]]) -> Layout:
-    """The flat layout of layers of these sizes, joined by projections (pre, post)."""
+def layout(sizes: list[int], projections: Sequence[tuple[int, int]], delays: Sequence[int]) -> Layout:
+    """The flat layout of layers of these sizes, joined by projections (pre, post) with delays of so many steps."""
     widths = [padded(n) for n in sizes]
     output = len(sizes) - 1
     hidden = range(1, output)
@@ -156,6 +165,7 @@ def layout(sizes: list[int], projections: Sequence[tuple[int, int]]) -> Layout:
         post=post,
         w_start=np.cumsum([0, *(sizes[j] * widths[i] for j, i in projections)]),
         row_start=np.cumsum([0, *(sizes[j] for j, _ in projections)]),
+        delay=np.array(delays, np.int64),
         b_start=np.cumsum([0, *(sizes[output] * widths[k] if k in hidden else 0 for k in range(len(sizes)))]),
     )
 
@@ -165,14 +175,6 @@ def learns(where: Layout, plastic: Array, layer: int) -> bool:
     found = False
     for k in range(len(where.pre)):
         found |= where.post[k] == layer and plastic[k]
-    return found
-
-
-def sends(where: Layout, layer: int) -> bool:
-    """Whether any projection leads from the layer."""
-    found = False
-    for k in range(len(where.pre)):
-        found |= where.pre[k] == layer
     return found
 
 
@@ -220,6 +222,7 @@ def initial_state(where: Layout, n_out: int, memory: int, memories: int, ring: i
     n, s = int(where.start[-1]), int(where.w_start[-1])
     shapes: dict[str, Any] = {"asked": 1, "memory": memory, "f": (ring, staggered(n, dtype)), "squares": padded(n_out)}
     shapes |= dict.fromkeys(SYNAPTIC, s) | {"memories": (memories, s), "updates": 1}
+    shapes |= dict.fromkeys(("p1", "p2"), int(where.row_start[-1]))
     types: dict[str, type] = {"refractory": np.int32, "memory": np.int32, "squares": np.float64}
     types |= {"asked": np.int64, "updates": np.int64}
     state = State(**{name: zeros(shapes.get(name, n), types.get(name, dtype), k) for k, name in enumerate(State._fields)})

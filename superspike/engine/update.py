@@ -6,7 +6,7 @@ from typing import Any
 
 from ..model import optimizer
 from .jit import choose_by_type, each, inlined, kernel, put_each
-from .state import Array, Layout, State
+from .state import Array, Layout, Limits, State
 
 choose_by_type(optimizer.step)
 
@@ -28,10 +28,17 @@ def update_row(
     return total
 
 
+@inlined
+def prune(w: Array, mask: Array) -> None:
+    """No synapse, no weight."""
+    for i in range(w.shape[0]):
+        w[i] = w[i] if mask[i] else w.dtype.type(0)
+
+
 @kernel
 def update(
-    where: Layout, part: int, parts: int, state: State, memories: tuple[Array, ...], plastic: Array,
-    method: Any, rate: float, steps: int, block: float, rho: float, w_max: float, totals: Array,
+    where: Layout, part: int, parts: int, state: State, memories: tuple[Array, ...], plastic: Array, limits: Limits,
+    method: Any, rate: float, steps: int, block: float, rho: float, totals: Array,
 ) -> None:  # fmt: skip
     """Update the plastic projections after a block of ``steps`` steps (``block`` ms): one of ``parts`` shares of their rows.
 
@@ -47,9 +54,12 @@ def update(
             hidden_rho = rho if where.post[k] != where.output else type(rho)(0)
             rows = where.row_start[k + 1] - where.row_start[k]
             for row in range(rows * part // parts, rows * (part + 1) // parts):
+                r = where.row_start[k] + row
                 i = where.w_start[k] + row * (b - a)
                 j = i + size
                 totals[part, k] += update_row(
                     state.w[i:j], state.m[i:j], each(memories, slice(i, j)), state.zeta_sum[a : a + size],
-                    method, n, rate, steps, block, hidden_rho, -w_max, w_max,
+                    method, n, rate, steps, block, hidden_rho, limits.low[r], limits.high[r],
                 )  # fmt: skip
+                if len(limits.mask):
+                    prune(state.w[i:j], limits.mask[i:j])

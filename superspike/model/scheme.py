@@ -1,25 +1,26 @@
 """The numerical scheme: what happens in one time step, in which order, and with which coefficients.
 
-Both engines follow this page. A step t of length dt, with D the axonal delay in steps (a spike emitted in step s acts in
-step s + D):
+Both engines follow this page. A step t of length dt, with D the scheme's delay in steps, by which errors come late, and D_k
+that of projection k, the same unless it has one of its own (a spike emitted in step s acts through it in step s + D_k):
 
 1. **Neurons**, layer by layer: v' = a2 v + c I; a neuron that is not refractory and has v > ϑ spikes, is reset to rest
    (or by subtraction) and held there for the next n_ref steps; then I' = a1 I. f is the surrogate of today's v, after the
    reset to rest, before one by subtraction.
-2. **Delivery**: each spike of step t − D adds its row of weights to I of each layer that its neuron projects to, its own
-   included where it is recurrent.
+2. **Delivery**: in each projection, each spike of step t − D_k adds its row of weights to I of the layer above, or of its
+   own where the projection is recurrent.
 3. **Errors**: e1' = a1 e1, e2' = a2 e2 + c e1'. e2 is the third factor, and the running cost takes e2².
 4. **Error impulses** enter e1: at an output, −1 for its own spike and +1 for its target's spike of step t − D (or the
    impulses of another loss, :mod:`superspike.model.loss`, of that step); at a hidden layer, row k of its feedback matrix for
    the impulses of output k of step t − 1. Errors of a loss without filter are e2 themselves, in all layers those of the
    outputs' step t − D.
 5. **Synapses** (i ← j), the Hebbian product with both factors D steps ago, so that it lines up with the potential that
-   the spike caused. p is j's pre trace D steps late: a spike of step s enters p1 in step s + 2D.
+   the spike caused. p is j's pre trace in this projection, D steps late: a spike of step s enters p1 in step s + D_k + D.
 
        p1 += spikes;  h1 += f_i(t − D) p2;  h2' = a2 h2 + c h1;  h1' = a1 h1;  m += e2 h2';  p2' = a2 p2 + c_p p1;  p1' = a1 p1
 
 6. **Update**, if t is a multiple of the block: g = m/block, less the regulariser; the optimiser turns g into Δw; weights
-   are clipped; m = 0. Blocks therefore end with, and include, their multiple; step 0 is a block of its own.
+   are clipped to their projection's bounds and signs, and are 0 where it has no synapse; m = 0. Blocks therefore end with,
+   and include, their multiple; step 0 is a block of its own.
 
 The four double-exponential filters are one linear system (:mod:`superspike.model.filters`); in the error filter both stages are
 forward Euler, and the Euler followers of pre trace and error read x1 after its decay, as the original does.
