@@ -13,7 +13,7 @@ from helpers import relative, spikes_of
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from superspike import LIF, SGD, FastSigmoid, Layer, Network, Rule, Scheme, Sigmoid, Spikes, Task, tasks
+from superspike import LIF, SGD, FastSigmoid, Layer, Network, Projection, Rule, Scheme, Sigmoid, Spikes, Task, tasks
 from superspike.engine import jit, update
 from superspike.engine import simulation as simulation_module
 from superspike.engine.simulation import Simulation, threads_for
@@ -37,7 +37,7 @@ def options(network: Network) -> dict[str, object]:
     """What makes this network again."""
     return {
         name: getattr(network, name)
-        for name in ("neuron", "rule", "scheme", "feedback", "surrogate", "optimizer", "w0", "recurrent", "skip", "seed")
+        for name in ("neuron", "rule", "scheme", "feedback", "surrogate", "optimizer", "w0", "projections", "seed")
     }
 
 
@@ -77,6 +77,21 @@ def grazes(network: Network, task: Task, a: dict[int, list[tuple[int, int]]], b:
     return bool(abs(v - cell.threshold) < NEAR * max(1, abs(v)))
 
 
+def drawn_projection(draw: Any, pre: int, post: int, sizes: list[int]) -> Projection:
+    """A projection with a little of everything of its own."""
+    shape = (sizes[pre], sizes[post])
+    signs = st.lists(st.sampled_from([-1, 0, 1]), min_size=shape[0], max_size=shape[0])
+    return Projection(
+        pre, post,
+        delay=draw(st.sampled_from([None, 0.1, 0.4, 2.5, 7.0]), "delay"),
+        plastic=draw(st.sampled_from([True, True, False]), "plastic"),
+        w_min=draw(st.sampled_from([None, -20.0]), "w_min"),
+        w_max=draw(st.sampled_from([None, 150.0]), "w_max"),
+        signs=draw(st.sampled_from([None, 0.8]) | signs, "signs"),
+        mask=draw(st.sampled_from([None, 0.4]) | st.integers(0, 9).map(lambda seed: np.random.default_rng(seed).random(shape) < 0.7)),
+    )  # fmt: skip
+
+
 @settings(max_examples=60, deadline=None, derandomize=True)
 @given(data=st.data())
 def test_engines_agree_on_random_graphs(data: st.DataObject) -> None:
@@ -84,6 +99,9 @@ def test_engines_agree_on_random_graphs(data: st.DataObject) -> None:
     hidden = draw(st.lists(st.integers(1, 20), max_size=3), "hidden layers")
     pairs = [(pre, post) for pre, post in itertools.combinations(range(len(hidden) + 2), 2) if post > pre + 1]
     n_in, n_out = draw(st.integers(1, 25), "inputs"), draw(st.integers(1, 6), "outputs")
+    sizes = [n_in, *hidden, n_out]
+    loops = [(layer, layer) for layer in range(1, len(hidden) + 1)]
+    chain = list(itertools.pairwise(range(len(sizes))))
     seed = draw(st.integers(0, 2**20), "seed")
 
     def neuron() -> LIF:
@@ -115,6 +133,7 @@ def test_engines_agree_on_random_graphs(data: st.DataObject) -> None:
         w0=draw(st.sampled_from([20.0, 80.0, 200.0])),
         recurrent=[draw(st.booleans(), "recurrent") for _ in hidden],
         skip=[pair for pair in pairs if draw(st.booleans(), f"skip {pair}")],
+        projections=[drawn_projection(draw, *pair, sizes) for pair in chain + loops + pairs if draw(st.integers(0, 2)) == 0],
         seed=seed,
     )  # fmt: skip
     agree(network, task, draw(st.integers(1, 2200), "steps"), draw(st.sampled_from([1, 1, 2, 3]), "threads"))
