@@ -99,7 +99,8 @@ def train_options(command: Callable[..., None]) -> Callable[..., None]:
     for name, option in reversed(config.options().items()):
         unit, words = option.param.unit, option.words
         kind: Any = click.Choice(words) if words else str
-        lists = {list: "N,N,…", config.LOOPS: "true|false", config.PAIRS: "N-N,…", config.LAYERS: "N: …; …"}
+        own = "NAME.FIELD=VALUE,…"
+        lists = {list: "N,N,…", config.LOOPS: "true|false", config.PAIRS: "N-N,…", config.PROJECTIONS: own, config.LAYERS: own}
         metavar = None if words else (lists | {int: "INTEGER", float: QUANTITIES[unit]}).get(option.type, "TEXT")
         if name in config.PATHS:
             metavar = "FILE"

@@ -163,11 +163,11 @@ def test_layers_have_neurons_surrogates_and_frozen_weights_of_their_own_and_are_
 @pytest.mark.parametrize(
     ("layers", "message"),
     [
-        ("3: tau_mem=20ms", r"layers: must be of layers 1 … 2, the output, got 3"),
-        ("1: tau_mem=20", r"layers: tau_mem of layer 1 must be a number with its unit"),
-        ("1: w_max=20mV", r"layers: must be options of layer 1's neuron or surrogate, or plastic, got 'w_max'"),
-        ("1: plastic=perhaps", r"layers: plastic of layer 1 must be one of true, false, got 'perhaps'"),
-        ("1 tau_mem", r"layers: must be layers and their options such as 1: tau_mem=20ms"),
+        ("3.tau_mem=20ms", r"layers: must be of layers 1 … 2, the output, got 3"),
+        ("1.tau_mem=20", r"layers: 1\.tau_mem: must be a number with its unit"),
+        ("1.w_max=20mV", r"layers: must be options of layer 1's neuron or surrogate, or plastic, got 'w_max'"),
+        ("1.plastic=perhaps", r"layers: 1\.plastic: must be one of true, false, got 'perhaps'"),
+        ("1 tau_mem", r"layers: must be like 1\.tau_mem=20ms"),
     ],
 )  # fmt: skip
 def test_impossible_layers_are_refused(layers: str, message: str) -> None:

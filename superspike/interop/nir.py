@@ -34,6 +34,7 @@ from ..model.network import Network
 from ..model.neuron import LIF
 from ..model.optimizer import OPTIMIZERS
 from ..model.parameters import Param, ParameterError, extra, number
+from ..model.projection import Projection
 from ..model.rule import Rule
 from ..model.scheme import Scheme
 from ..model.surrogate import SURROGATES
@@ -60,6 +61,12 @@ def to_nir(network: Network, pulse_ms: float | None = None) -> Any:
     more = [projection.name for projection in network.projections[len(network.sizes) - 1 :]]
     if more:
         raise ParameterError(f"to_nir.network: must be a chain, without recurrent and skip projections, got {', '.join(more)}")
+    own = [projection.name for projection in network.projections if projection != Projection(*projection.pair)]
+    if own:
+        raise ParameterError(
+            f"to_nir.network: must have projections without delays, masks, signs or bounds of their own, none of them frozen, "
+            f"got {', '.join(own)}"
+        )
     area = _area("to_nir", pulse_ms)
     if lif.tau_ref:
         warnings.warn(

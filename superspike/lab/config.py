@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -36,6 +37,8 @@ from ..model.parameters import (
     without_default,
     without_dimensions,
 )
+from ..model.projection import OWN as PROJECTION
+from ..model.projection import Projection
 from ..model.rule import Rule
 from ..model.scheme import ENGINES, PRECISIONS, Scheme
 from ..model.surrogate import SURROGATES
@@ -81,11 +84,12 @@ CHOSEN = {
 SINGLE = (Rule, Scheme, Training)
 WORDS = {"reset": RESETS, "integration": INTEGRATIONS, "precision": PRECISIONS, "engine": ENGINES, "record": RECORDS}
 TRUTH = ("true", "false")
-LOOPS, PAIRS, LAYERS = list[bool], list[tuple[int, int]], dict[int, dict[str, str]]  # types of options
+LOOPS, PAIRS = list[bool], list[tuple[int, int]]  # types of options
+LAYERS, PROJECTIONS = dict[str, dict[str, str]], list[Projection]
 PLASTIC = "plastic"  # beside the options of neurons and surrogates, what a layer may have of its own
 PATHS = ("input", "target", "image", "font", "weights")  # relative to the config file that names them
 TASK_KEYS = {"text": "text", "image": "image", "target": "file"}  # an option that says which targets are meant
-NETWORK = ("hidden", "recurrent", "skip", "layers", "w0", "weights", "seed")
+NETWORK = ("hidden", "recurrent", "skip", "layers", "projections", "w0", "weights", "seed")
 OWN = ("task", "period", *CHOICES, *NETWORK, "task_seed")  # no class's fields
 COMMAND = ("out", "force", "json", "quiet", "help")  # what else superspike train takes
 
@@ -140,8 +144,10 @@ def options() -> dict[str, Option]:
         Param("", "synapses of hidden layers onto themselves; true,false: of the first of two"), LOOPS, default="false"
     )
     found["skip"] = Option(Param("", "layers joined past others; 0-2,1-3: input onto layer 2, layer 1 onto 3; 0: none"), PAIRS)
-    layers = "what layers have of their own, the input being 0; 1: tau_mem=20ms, surrogate=sigmoid; 2: plastic=false"
-    found["layers"] = Option(Param("", layers), LAYERS)
+    own = "a layer's own neuron, surrogate or what they take, and plastic; 1.tau_mem=20ms,2.plastic=false, the input being 0; 0: nothing"
+    found["layers"] = Option(Param("", own), LAYERS)
+    own = "a projection's own delay, mask, signs, w_min, w_max, plastic; w0.delay=2ms,v1.mask=0.1 (a probability); 0: nothing"
+    found["projections"] = Option(Param("", own), PROJECTIONS)
     for kind, registry in CHOICES.items():
         found[kind] = Option(Param("", f"the {kind}"), str, tuple(registry), CHOSEN[kind])
         for cls in registry.values():
@@ -162,6 +168,10 @@ def parse(option: Option, value: Any) -> Any:
         return bool(value)
     if option.words and value not in option.words:
         raise ParameterError(f"must be one of {', '.join(option.words)}, got {value!r}")
+    if option.type == PROJECTIONS:
+        return _projections(assigned(value, "w0.delay=2ms,v1.mask=0.1"))
+    if option.type == LAYERS:
+        return assigned(value, "1.tau_mem=20ms,2.plastic=false")
     words = value.split(",") if isinstance(value, str) else value if isinstance(value, Iterable) else [value]
     if option.type == LOOPS:
         found = [{"true": True, "false": False}.get(str(word).lower()) for word in words]
@@ -174,15 +184,6 @@ def parse(option: Option, value: Any) -> Any:
             return [(_whole(pre), _whole(post)) for pre, post in pairs]
         except (TypeError, ValueError):
             raise ParameterError(f"must be pairs of layers such as 0-2 or 0-2,1-3, or 0 for none, got {value!r}") from None
-    if option.type == LAYERS:
-        try:
-            parts = [part.split(":") for part in str(value).split(";") if part.strip()]
-            assigned = {_whole(k): [word.split("=") for word in given.split(",")] for k, given in parts}
-            return {k: {name.strip().replace("-", "_"): x.strip() for name, x in own} for k, own in assigned.items()}
-        except ValueError:
-            raise ParameterError(
-                f"must be layers and their options such as 1: tau_mem=20ms, plastic=false; 2: beta=2/mV, got {value!r}"
-            ) from None
     if option.type is list:
         sizes = [_whole(word) for word in words]
         if sizes != [0] and any(n < 1 for n in sizes):
@@ -199,6 +200,35 @@ def parse(option: Option, value: Any) -> Any:
     if not isinstance(value, (str, os.PathLike)):
         raise ParameterError(f"must be a text, got {value!r}")
     return str(os.fspath(value))
+
+
+def assigned(value: Any, example: str) -> dict[str, dict[str, Any]]:
+    """What is said of each thing by its name, from a text like the ``example`` or from a table of tables."""
+    table: dict[str, dict[str, Any]] = {name: dict(own) for name, own in value.items()} if isinstance(value, Mapping) else {}
+    words = value.split(",") if isinstance(value, str) else []
+    matches = [re.fullmatch(r"\s*(\w+)\.([\w-]+)\s*=(.+)", word) for word in words if value.strip() != "0"]
+    for match in matches:
+        if match:
+            table.setdefault(match[1], {})[match[2].replace("-", "_")] = match[3].strip()
+    if None in matches or not isinstance(value, (str, Mapping)):
+        raise ParameterError(f"must be like {example}, or 0 for nothing, got {value!r}")
+    return table
+
+
+def _projections(table: dict[str, dict[str, Any]]) -> list[Projection]:
+    """Projections from what is said of them."""
+    found = []
+    for name, own in table.items():
+        for field, given in own.items():
+            if field not in PROJECTION:
+                raise ParameterError(f"{name}.{field}: must be one of {', '.join(PROJECTION)}, got {field!r}")
+            kind = Option(PROJECTION[field], bool, TRUTH) if field == "plastic" else Option(PROJECTION[field], float)
+            try:
+                own[field] = parse(kind, given)
+            except ParameterError as error:
+                raise ParameterError(f"{name}.{field}: {error}") from None
+        found.append(Projection.named(name, **own))
+    return found
 
 
 def _whole(word: Any) -> int:
@@ -311,7 +341,8 @@ def build(table: Mapping[str, Any]) -> tuple[tasks.Task, Network, Training]:
     network = Network(
         made_layers(sizes, values, chosen),
         rule=rule, scheme=scheme, w0=values.get("w0", W0), weights=weights, seed=seed,
-        recurrent=values.get("recurrent", False), skip=values.get("skip", ()), **chosen,
+        recurrent=values.get("recurrent", False), skip=values.get("skip", ()),
+        projections=values.get("projections", ()), **chosen,
     )  # fmt: skip
     return task, network, training
 
@@ -319,16 +350,17 @@ def build(table: Mapping[str, Any]) -> tuple[tasks.Task, Network, Training]:
 def made_layers(sizes: list[int], values: Mapping[str, Any], chosen: Mapping[str, Any]) -> list[Layer]:
     """Layers of these sizes with what the option ``layers`` says of them; what it does not say is as in the whole network."""
     layers, known = [Layer(n) for n in sizes], options()
-    for k, given in values.get("layers", {}).items():
-        if not 0 < k < len(sizes):
-            raise ParameterError(f"layers: must be of layers 1 … {len(sizes) - 1}, the output, got {k}")
+    for name, given in values.get("layers", {}).items():
+        if name not in map(str, range(1, len(sizes))):
+            raise ParameterError(f"layers: must be of layers 1 … {len(sizes) - 1}, the output, got {name}")
+        k = int(name)
         own, made, used = {}, dict[str, Any](), {PLASTIC}
         for key, text in given.items():
             option = Option(Param("", ""), bool, TRUTH) if key == PLASTIC else known.get(key, Option(Param("", ""), str))
             try:
                 own[key] = parse(option, text)
             except ParameterError as error:
-                raise ParameterError(f"layers: {key} of layer {k} {error}") from None
+                raise ParameterError(f"layers: {name}.{key}: {error}") from None
         for kind in ("neuron", "surrogate"):
             general = chosen[kind]
             cls = CHOICES[kind].find(own.get(kind, CHOICES[kind].name_of(general)))
@@ -351,8 +383,8 @@ def layers_in_words(network: Network) -> str:
             own: dict[str, Any] = {PLASTIC: str(layer.plastic).lower()}
             for kind in ("neuron", "surrogate"):
                 own |= {kind: CHOICES[kind].name_of(getattr(layer, kind))} | to_options(getattr(layer, kind))
-            words.append(f"{k}: " + ", ".join(f"{name}={in_words(x, '')}" for name, x in own.items()))
-    return "; ".join(words)
+            words += [f"{k}.{name}={in_words(x, '')}" for name, x in own.items()]
+    return ",".join(words)
 
 
 def table(task: tasks.Task, network: Network, training: Training, initial_weights: bool) -> dict[str, Any]:
@@ -373,6 +405,16 @@ def table(task: tasks.Task, network: Network, training: Training, initial_weight
         found["skip"] = ",".join(f"{pre}-{post}" for pre, post in network.skip)
     if words := layers_in_words(network):
         found["layers"] = words
+    own = [
+        f"{projection.name}.{field}={in_words(value, param.unit)}"
+        for projection in network.projections
+        for field, param in PROJECTION.items()
+        if (value := getattr(projection, field)) is not None
+        and field not in projection.arrays
+        and (field, value) != ("plastic", True)
+    ]
+    if own:
+        found["projections"] = ",".join(own)
     for kind, registry in CHOICES.items():
         values = getattr(network, kind)
         found[kind] = registry.name_of(values)

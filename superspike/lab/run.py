@@ -56,7 +56,7 @@ class Run:
     windows_ms: list[tuple[float, float]]
     real_time_factor: float
     interrupted: bool = False
-    initial_weights: list[Array] | None = None  # where they are not what the network's seed draws
+    initial_weights: list[Array] | None = None  # where they, masks or signs are not what the network's seed draws
 
     @property
     def network(self) -> Network:
@@ -136,7 +136,7 @@ class Run:
             table = config.table(self.task, self._network, self.training, self.initial_weights is not None)
             (new / CONFIG).write_text(config.to_toml(with_own_files(table, self.task, new)), encoding="utf-8")
             if self.initial_weights is not None:
-                np.savez(new / config.INITIAL_WEIGHTS, **self._network.named(self.initial_weights))  # type: ignore[arg-type]
+                np.savez(new / config.INITIAL_WEIGHTS, **self._network.with_arrays(self.initial_weights))  # type: ignore[arg-type]
             write_metrics(new / "metrics.csv", self.metrics)
             save_weights(new / "weights.npz", self._network)
             save_spikes(new / "spikes.npz", self.spikes, self.windows_ms)

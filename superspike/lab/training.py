@@ -7,8 +7,6 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from ..engine.simulation import Simulation
 from ..model.network import Network
 from ..model.parameters import Param
@@ -71,9 +69,7 @@ def train(
     network.checked(network.weights)  # they may have been changed by hand,
     network.refresh_feedback()  # and so is what follows them
     simulation = Simulation(network, task, training.engine)
-    drawn = network.drawn_weights()
-    given = not all(np.array_equal(w, own) for w, own in zip(drawn, network.weights, strict=True))
-    initial_weights = [w.copy() for w in network.weights] if given else None
+    initial_weights = None if network.is_drawn() else [w.copy() for w in network.weights]
     on_compile(simulation)
 
     metrics = Metrics(network, names, min(plan.burn_in + round(PATIENCE / dt), plan.total))

@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from .parameters import Param, ParameterError
+from .parameters import Param, ParameterError, without_dimensions
 
 Array = NDArray[Any]
 
@@ -54,8 +54,8 @@ class Projection:
         ends = {end: LAYER.check(f"Projection.{end}", getattr(self, end), int) for end in ("pre", "post")}
         self.__dict__.update(ends)
         for field, param in OWN.items():
-            value, address = getattr(self, field), f"Projection {self.name}.{field}"
-            if field in ("signs", "mask") and np.ndim(value):
+            value, address = without_dimensions(getattr(self, field)), f"Projection {self.name}.{field}"
+            if field in ("signs", "mask") and hasattr(value, "__len__"):
                 self.__dict__[field] = own_array(address, field, value)
             elif value is not None:
                 self.__dict__[field] = param.check(address, value, bool if field == "plastic" else float)
@@ -78,7 +78,7 @@ class Projection:
             pre = int(match[2])
             found = cls(pre, int(match[3]) if match[3] else pre + (match[1] == "w"), **own)
         if not match or found.name != name:
-            raise ParameterError(f"projection: must be named like w0, v1 or w0_2, got {name!r}")
+            raise ParameterError(f"Projection: must be named like w0, v1 or w0_2, got {name!r}")
         return found
 
     @property
@@ -141,7 +141,10 @@ class Projection:
 
 def own_array(address: str, field: str, value: Any) -> Array:
     """A read-only copy of signs (int8) or of a mask."""
-    array: Array = np.array(value, order="C")
+    try:
+        array: Array = np.array(value, order="C")
+    except ValueError:  # rows of different lengths
+        array = np.array(None)
     if field == "signs":
         if array.ndim != 1 or array.dtype.kind not in "iuf" or not np.isin(array, (-1, 0, 1)).all():
             raise ParameterError(f"{address}: must be +1, −1 or 0 for each presynaptic neuron, or a fraction, got {value!r}")
