@@ -32,7 +32,7 @@ def update_row(
 def prune(w: Array, mask: Array) -> None:
     """No synapse, no weight."""
     for i in range(w.shape[0]):
-        w[i] = w[i] if mask[i] else w.dtype.type(0)
+        w[i] *= w.dtype.type(mask[i])
 
 
 @kernel
