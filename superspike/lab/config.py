@@ -144,7 +144,7 @@ def options() -> dict[str, Option]:
         Param("", "synapses of hidden layers onto themselves; true,false: of the first of two"), LOOPS, default="false"
     )
     found["skip"] = Option(Param("", "layers joined past others; 0-2,1-3: input onto layer 2, layer 1 onto 3; 0: none"), PAIRS)
-    own = "a layer's own neuron, surrogate, what these take, or plastic; 1.tau_mem=20ms,2.plastic=false (0 is the input); 0: nothing"
+    own = "a layer's own neuron, surrogate, what these take, or plastic; 1.tau_mem=20ms,2.plastic=false; 0: nothing"
     found["layers"] = Option(Param("", own), LAYERS)
     own = "a projection's own delay, mask, signs, w_min, w_max, plastic; w0.delay=2ms,v1.mask=0.1 (a probability); 0: nothing"
     found["projections"] = Option(Param("", own), PROJECTIONS)
