@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import math
 import os
 import pwd
 import random
@@ -11,12 +12,16 @@ import stat
 import subprocess
 import sys
 import tempfile
+import types
 from collections import namedtuple
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numba
+import numpy as np
 import pytest
+from numba.extending import overload
 
 from superspike.engine import jit
 
@@ -223,3 +228,98 @@ def test_a_file_system_without_locks_does_without(folders: Path, monkeypatch: py
     monkeypatch.setattr(fcntl, "flock", refuse)
     with jit.compile_lock():
         assert compiled_and_kept() == (True, True)
+
+
+def write_far(a: Any) -> None:
+    a[10**9] = 1
+
+
+def untyped(a: Any) -> None: ...
+
+
+@overload(untyped)
+def write(a: Any) -> Callable[[Any], None]:
+    def implementation(a: Any) -> None:
+        a[10**9] = 1
+
+    return implementation
+
+
+def checked_untyped(a: Any) -> None: ...
+
+
+@overload(checked_untyped, jit_options={"boundscheck": True})
+def checked_write(a: Any) -> Callable[[Any], None]:
+    def implementation(a: Any) -> None:
+        a[10**9] = 1
+
+    return implementation
+
+
+@numba.guvectorize("(n)->(n)")
+def gufunc(x: Any, y: Any) -> None:
+    for i in range(10**6):
+        y[i] = 0
+
+
+@numba.njit(boundscheck=True, parallel=True)
+def parallel(a: Any) -> None:
+    for i in numba.prange(10**9):
+        a[i] = 1
+
+
+unchecked, checked = numba.njit(write_far), numba.njit(boundscheck=True)(write_far)
+through, through_checked = (numba.njit(boundscheck=True)(f) for f in (lambda a: unchecked(a), lambda a: checked(a)))
+pair, namespace, increment = (unchecked, checked), types.ModuleType("namespace"), numba.njit(lambda x: x + 1)
+namespace.unchecked, namespace.checked = unchecked, checked  # type: ignore[attr-defined]
+in_place = numba.njit(inline="always")(write_far)  # compiled with the flags of its caller
+registered = numba.extending.register_jitable(lambda a: write_far(a))
+registered_far = numba.extending.register_jitable(write_far)
+
+
+def enclosed() -> Callable[[Any], Any]:
+    helper = unchecked
+    return lambda a: helper(a)
+
+
+@pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="without compiled functions there are none to find")  # type: ignore[attr-defined]
+@pytest.mark.parametrize(
+    ("function", "found"),
+    [
+        (lambda a: unchecked(a), "write_far"),
+        (lambda a: checked(a), ""),
+        (lambda a: through(a), "write_far"),
+        (lambda a: through_checked(a), ""),
+        (lambda a: parallel(a), "parallel"),  # whose threads report no error
+        (lambda a: pair[0](a), "write_far"),
+        (lambda a: pair[1](a), ""),
+        (lambda a: namespace.unchecked(a), "write_far"),
+        (lambda a: namespace.checked(a), ""),
+        (enclosed(), "write_far"),
+        (lambda a: in_place(a), ""),
+        (lambda a: write_far(a), "write_far"),
+        (lambda a: registered(a), "<lambda>"),
+        (lambda a: untyped(a), "write.<locals>.implementation"),
+        (lambda a: checked_untyped(a), ""),
+        (lambda a: gufunc(a, a), "gufunc"),
+        (lambda a: (unchecked if a[0] else checked)(a), "FunctionType"),
+        (lambda a: increment(a[0]), ""),
+        (lambda a: len(a) + a.sum() + min(a[0], abs(a[1])) + np.sum(a[1:]) + math.sqrt(a[2]), ""),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:First-class function type feature")
+def test_a_function_that_gets_arrays_and_might_leave_their_bounds_is_found(function: Any, found: str) -> None:
+    signature = (numba.int32[::1],)
+    assert jit.why_not(function, signature) == ""
+    assert jit.unchecked_helper(function, signature).partition("[")[0] == found
+
+
+TABLE = np.arange(5)
+
+
+def test_arrays_that_are_global_variables_cannot_be_written_to() -> None:
+    def write_to_table(x: Any) -> Any:
+        TABLE[int(x)] = 0
+        return x
+
+    assert "setitem" in jit.why_not(write_to_table, (numba.float32,))

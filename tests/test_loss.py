@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -205,6 +207,56 @@ def test_errors_without_a_filter_need_a_delay(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setitem(LOSSES, "raw", Raw)
     with pytest.raises(ss.ParameterError, match=r"Scheme\.delay: must be a step \(0\.1 ms\) or more where Raw gives errors"):
         ss.Network([3, 2], loss="raw", scheme=ss.Scheme(delay=0.0))
+
+
+FAR = """
+import sys, numba, superspike as ss
+from numba.extending import register_jitable
+from typing import NamedTuple
+from superspike.model.loss import LOSSES
+from superspike.engine.simulation import Simulation
+
+def far(memory):
+    memory[2**30] = 1
+
+helper = {compiled}(far)
+
+@LOSSES.register("far")
+class Far(NamedTuple):
+    follows_spikes, filtered, window_ms = False, True, 0.0
+
+    def memory(self, outputs):
+        return 1
+
+    def room(self, outputs, spikes, targets, steps):
+        return spikes
+
+    def impulses(self, spikes, targets, window, memory, units, sizes):
+        if len(targets) > 0:
+            helper(memory)
+        return 0
+
+try:
+    net = ss.Network([10, 1], loss="far")
+    ss.train(net, ss.tasks.regular(n_inputs=10, seed=1), 100, engine="clock", on_compile=lambda simulation: None)
+except ss.ParameterError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize(
+    ("compiled", "message"),
+    [
+        ("numba.njit", "must pass arrays only to functions that keep to their bounds, passes some to far; compile it with numba"),
+        ("numba.njit(boundscheck=True)", "must keep to its arrays"),
+    ],
+)
+def test_a_helper_of_a_loss_that_would_overrun_its_arrays_is_refused_or_stopped(compiled: str, message: str) -> None:
+    found = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", FAR.format(compiled=compiled)], capture_output=True, text=True, check=False
+    )
+    assert found.returncode == 0, found.stderr
+    assert found.stdout.startswith(f"Far.impulses: {message}")
 
 
 @pytest.mark.parametrize(("method", "value"), [("room", -1), ("room", 2.5), ("memory", None)])

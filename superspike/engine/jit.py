@@ -248,17 +248,24 @@ def bound(function: Any, *arguments: Any) -> Callable[..., Any]:
 
 
 def check_method(method: str, *arguments: Any) -> None:
-    """Raise the error that says why a method of a class from outside the package does not compile.
+    """Raise the error that says why a method of a class from outside the package does not compile, or is not safe.
 
-    A kernel that calls it would say so on a page, and late. ``arguments`` are of the types of its calls, ``self`` first.
+    A kernel that calls it would say so on a page, and late, or write to memory that is not the method's. ``arguments`` are
+    of the types of its calls, ``self`` first.
     """
     signature = tuple(numba.typeof(x) for x in arguments)  # type: ignore[no-untyped-call]
-    if is_foreign(signature[0]):
+    if is_foreign(signature[0]) and not numba.config.DISABLE_JIT:  # type: ignore[attr-defined]
         cls = type(arguments[0])
         fault = why_not(getattr(cls, method), signature)
         if fault:
             raise ParameterError(
                 f"{cls.__name__}.{method}: must be made of what Numba compiles, numbers and functions of math, got: {fault}"
+            )
+        helper = unchecked_helper(getattr(cls, method), signature)
+        if helper:
+            raise ParameterError(
+                f"{cls.__name__}.{method}: must pass arrays only to functions that keep to their bounds, passes some to "
+                f"{helper}; compile it with numba.njit(boundscheck=True)"
             )
 
 
@@ -272,6 +279,62 @@ def why_not(function: Callable[..., Any], signature: tuple[Any, ...]) -> str:
         reason = " ".join(lines[1:2] if lines[0].startswith("Failed in") else lines[:1])
         return f"{reason} ({getattr(error, 'loc', function.__code__.co_filename)})"
     return ""
+
+
+@functools.cache
+def unchecked_helper(function: Callable[..., Any], signature: tuple[Any, ...]) -> str:
+    """A function that gets arrays from this one, or from its helpers, and might leave their bounds; nothing if none does.
+
+    Bounds are checked where a function was compiled so: its caller's flags do not reach it. One that gets numbers has
+    nothing to write to, for arrays that are global variables are constants to Numba.
+    """
+    todo: list[Any] = [(function, FLAGS, signature)]
+    for caller, options, known in todo:
+        trial = numba.jit(**options)(caller)
+        trial.compile(known)
+        typed = trial.overloads[known].type_annotation
+        for call, types_of in typed.calltypes.items():
+            if getattr(call, "op", "") == "call" and not all(map(is_number, (types_of.recvr, *types_of.args))):
+                for callee in (typed.typemap[call.func.name], *types_of.args):
+                    for helper in called(callee, types_of.args):
+                        flags = getattr(helper, "targetoptions", {})
+                        if not flags.get("boundscheck") or flags.get("parallel"):
+                            return str(getattr(getattr(helper, "py_func", helper), "__qualname__", helper))
+                        new = [(helper.py_func, flags, arguments) for arguments in helper.overloads]
+                        todo += [way for way in new if way not in todo]
+    return ""
+
+
+def is_number(kind: Any) -> bool:
+    """Whether a type is of numbers, alone or in tuples, or of nothing."""
+    if isinstance(kind, types.BaseTuple):
+        return all(map(is_number, kind.types))  # type: ignore[attr-defined]
+    return kind is None or isinstance(kind, (types.Number, types.Boolean, types.NoneType, types.Literal))
+
+
+def called(kind: Any, arguments: tuple[Any, ...]) -> list[Any]:
+    """What a call of a value of this type runs, as far as it is not Numba's own: dispatchers, and whatever else there is."""
+    if isinstance(kind, types.Dispatcher):
+        return [kind.dispatcher]
+    if not isinstance(kind, (types.Callable, types.FunctionType)) or isinstance(kind, (types.NumberClass, types.NamedTupleClass)):
+        return []
+    if isinstance(kind, types.ExternalFunction) or not isinstance(kind, (types.Function, types.BoundFunction)):
+        return [kind]
+    found: list[Any] = []
+    templates: Any = kind.templates if isinstance(kind, types.Function) else [kind.template]
+    for template in templates:
+        if is_numbas(type(template.key)) or isinstance(getattr(kind, "this", None), types.Callable):
+            return [template.key]  # an intrinsic, a ufunc, a stencil
+        if arguments in getattr(template, "_compiled_overloads", ()):
+            found += [way for way, _ in template._impl_cache.values() if way is not None] or [template._overload_func]
+        elif isinstance(kind, types.BoundFunction) and hasattr(template, "_overload_func"):
+            found.append(template._overload_func)
+    return [way for way in found if not is_numbas(getattr(way, "py_func", way))]
+
+
+def is_numbas(thing: Any) -> bool:
+    """Whether a function or a class is part of Numba."""
+    return str(thing.__module__).partition(".")[0] == "numba"
 
 
 @functools.cache

@@ -129,6 +129,7 @@ class Simulation:
         self._tail_sizes: Array = np.zeros(0, dtype)  # of the last one's errors
         self._feedback = zeros(int(self.where.b_start[-1]), dtype, 6)
         self._copy_feedback()
+        self._check_methods()
 
     def _declared(self, method: str, *arguments: int) -> int:
         """What a method of the loss says that it needs."""
@@ -176,26 +177,30 @@ class Simulation:
         """Steps until the current block ends with an update: blocks end with, and include, their multiple."""
         return (-self.step) % self.block_steps + 1
 
+    def _check_methods(self) -> None:
+        """Raise the error that says what is wrong with somebody's own class, for the compiler or for memory."""
+        network, one, ids = self.network, self.network.dtype(1), np.zeros(1, np.int32)
+        sizes, loss = np.zeros(1, network.dtype), cast(network.loss, network.dtype)
+        check_method("impulses", loss, read_only(ids), read_only(ids), 1, ids, ids, sizes)
+        check_method("step", self._method, one, (one,) * len(self.state.memories), one, one)
+        for layer in network.layers[1:]:
+            cell = cast(layer.neuron.cell(network.scheme.dt, network.scheme.integration), network.dtype)
+            check_method("derivative", cast(layer.surrogate, network.dtype), one)
+            for method, shape in CELL.items():
+                check_method(method, cell, *[one] * len(shape))
+
     def _link(self) -> None:
         """Compile the code of neurons, surrogates and loss, which kernels call, or load it from the cache."""
-        one, ids, dtype, log = self.network.dtype(1), np.zeros(1, np.int32), self.network.dtype, self._open_log(0)
-        loss, stepping = cast(self.network.loss, dtype), (event if self.engine == "event" else clock).stepping
-        check_method("impulses", loss, read_only(ids), read_only(ids), 1, ids, ids, np.zeros(1, dtype))
+        network, held = self.network, (self.where, self.constants, self.state, self._open_log(0))
+        stepping, more = (event.stepping, (1, 1, 1, 1)) if self.engine == "event" else (clock.stepping, (1, 1, 1))
         with compile_lock():
-            held = self.where, self.constants, self.state, log
-            for k, layer in enumerate(self.network.layers[1:], 1):
-                cell = cast(layer.neuron.cell(self.network.scheme.dt, self.network.scheme.integration), dtype)
-                for method, shape in CELL.items():
-                    check_method(method, cell, *[one] * len(shape))
-                check_method("derivative", cast(layer.surrogate, dtype), one)
-                more = (1, 1, 1, 1) if self.engine == "event" else (1, 1, 1)
-                self.constants.step[k] = address(stepping, (cell, layer.surrogate), dtype, held, *more)
-            self.constants = self.constants._replace(ask=address(asking, (loss,), dtype, held, 1, 1))
+            for k, layer in enumerate(network.layers[1:], 1):
+                cell = layer.neuron.cell(network.scheme.dt, network.scheme.integration)
+                self.constants.step[k] = address(stepping, (cell, layer.surrogate), network.dtype, held, *more)
+            self.constants = self.constants._replace(ask=address(asking, (network.loss,), network.dtype, held, 1, 1))
 
     def compile(self) -> None:
         """Compile the kernels, or load them from the cache, so that no later call has to."""
-        one = self.network.dtype(1)
-        check_method("step", self._method, one, (one,) * len(self.state.memories), one, one)
         self._link()
         with compile_lock():
             self._run_engine(self._open_log(0), 0)

@@ -4,7 +4,8 @@ A loss is a parameter class. Its ``impulses`` is asked once a step, after the ou
 much; a target's spike is an error of +1. Where the loss is ``filtered``, an error is an impulse into the filter α, which both
 engines deliver D steps later to the outputs, and one step after that to the hidden layers. Where it is not, the error itself is
 the third factor of that step, of outputs and hidden layers. A loss writes into lists of its own, as long as its ``room``
-says; whether it keeps to them is checked. Adding a loss is adding a class here.
+says; whether it keeps to them is checked. A function that it gives arrays to needs checks of its own,
+``numba.njit(boundscheck=True)``, and is refused without. Adding a loss is adding a class here.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from .parameters import Param, ParameterError, Registry, attempt, parameters
 Array = NDArray[Any]
 
 CLOSED, WAITING, ANSWERED = 0, 1, 2  # what a window knows of an output: not expected, expected, has spiked
+SWAPPED = np.dtype(np.int32).newbyteorder()
 
 
 def impulses(
@@ -42,13 +44,22 @@ def needs(loss: Any, method: str, *arguments: int) -> int:
 
 
 def check_impulses(loss: Any) -> None:
-    """Raise the error that says what is wrong with a loss, as far as a first step with one of two outputs tells."""
+    """Raise the error that says what is wrong with a loss, as far as a first step with one of two outputs tells.
+
+    Its arrays are of the other byte order, which compiled functions refuse: one that the loss calls could write beyond them.
+    """
     room, memory = needs(loss, "room", 2, 1, 1, 1), needs(loss, "memory", 2)
-    ids = np.zeros(1, np.int32)
+    ids = np.zeros(1, SWAPPED)
     ids.flags.writeable = False
-    units, sizes = np.zeros(room, np.int32), np.zeros(room)
-    arguments = {"spikes": ids, "targets": ids, "window": 1, "memory": np.zeros(memory, np.int32), "units": units, "sizes": sizes}
-    found = attempt(loss, "impulses", arguments)
+    units, sizes = np.zeros(room, SWAPPED), np.zeros(room, np.dtype(float).newbyteorder())
+    arguments = {"spikes": ids, "targets": ids, "window": 1, "memory": np.zeros(memory, SWAPPED), "units": units, "sizes": sizes}
+    try:
+        found = attempt(loss, "impulses", arguments)
+    except ParameterError as error:
+        cause = error.__cause__
+        if type(cause).__module__.startswith("numba.") or "No matching definition" in str(cause):
+            return  # the engine looks at what it calls
+        raise
     if isinstance(found, bool) or not isinstance(found, (int, np.integer)):
         raise ParameterError(f"{type(loss).__name__}.impulses: must return how many errors it wrote, got {found!r}")
 
