@@ -274,6 +274,19 @@ def drive(rule: SuperSpike, w: np.ndarray, steps: list[tuple[np.ndarray, np.ndar
     return w
 
 
+def hidden(values: Any, kind: Any = float) -> Any:
+    """A masked array, the first element masked: its number is that of no measurement."""
+    array = np.ma.masked_array(np.array(values, kind))
+    array.mask = np.arange(array.size).reshape(array.shape) == 0
+    return array
+
+
+class Volt(float):
+    """Stands for the quantities with units of other packages."""
+
+    units = "V"
+
+
 def small(**options: Any) -> SuperSpike:
     return SuperSpike(9, 5, **({"block_ms": 20.0, "precision": "double"} | options))
 
@@ -416,6 +429,12 @@ def test_wrong_parameters_are_named_with_rule_and_value(options: dict[str, Any],
         ({"error": np.zeros(1)}, r"SuperSpike.step.error: must be numbers of shape \(5,\), got \(1,\)"),
         ({"v_post": [-60, np.nan, 0, 0, 0]}, r"SuperSpike.step.v_post: must be finite numbers, got nan at 1"),
         ({"v_post": [-60, 0, 0, 0, np.inf]}, r"SuperSpike.step.v_post: must be finite numbers, got inf at 4"),
+        ({"pre_spikes": hidden([1, 2], int)}, r"SuperSpike.step.pre_spikes: must be ids.*got masked values; leave them out"),
+        ({"post_spikes": hidden([1, 2], int)}, r"SuperSpike.step.post_spikes: must be ids.*got masked values"),
+        ({"v_post": hidden(range(5))}, r"SuperSpike.step.v_post: must be numbers \(mV\), got masked values; leave them out"),
+        ({"v_post": [Volt(-0.06)] * 5}, r"SuperSpike.step.v_post: must be numbers \(mV\), got Volt; give plain numbers, without"),
+        ({"error": hidden(range(5))}, r"SuperSpike.step.error: must be numbers, got masked values"),
+        ({"error": (Volt(1.0),) * 5}, r"SuperSpike.step.error: must be numbers, got Volt; give plain numbers"),
         ({"error": [0, np.nan, 0, 0, 0]}, r"SuperSpike.step.error: must be finite numbers, got nan at 1"),
         ({"error": [0, 0, -np.inf, 0, 0]}, r"SuperSpike.step.error: must be finite numbers, got -inf at 2"),
         ({"post_spikes": [5]}, r"SuperSpike.step.post_spikes: must be whole numbers in 0 … 4, got 5"),
@@ -431,6 +450,22 @@ def test_wrong_inputs_raise_and_leave_the_traces_as_they_were(given: dict[str, A
     for name, array in rule.state().items():
         np.testing.assert_array_equal(array, before[name])
     rule.step([8, 0, 4], np.full(5, -60.0), post_spikes=[4, 0])  # a refused step leaves nothing behind
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: small(mask=hidden(np.ones((9, 5)), bool)), "SuperSpike.mask: must be a boolean array"),
+        (lambda: Feedback("symmetric", hidden(np.ones((4, 3)))), r"Feedback.weights: must be numbers \(mV\)"),
+        (lambda: Feedback("symmetric", [np.ones((5, 4)), hidden(np.ones((4, 3)))]), r"Feedback.weights: must be numbers \(mV\)"),
+        (lambda: Feedback("random", np.ones((4, 3))).step(hidden([1, 0, 0])), "Feedback.step.impulses: must be numbers"),
+        (lambda: Network([4, 3], weights=[hidden(np.ones((4, 3)))]), r"Network.weights: must be numbers \(mV\)"),
+        (lambda: Network([4, 3], weights={"w0": hidden(np.ones((4, 3)))}), r"Network.weights: must be numbers \(mV\)"),
+    ],
+)
+def test_masked_values_are_no_numbers(make: Callable[[], Any], message: str) -> None:
+    with pytest.raises(ParameterError, match=rf"^{message}, got masked values; leave them out$"):
+        make()
 
 
 def test_numbers_beyond_single_precision_are_refused_in_single_precision() -> None:
@@ -455,6 +490,7 @@ def test_the_regulariser_asks_for_the_spikes_it_needs() -> None:
         ([[0.0] * 5] * 9, r"SuperSpike.update.w: must be .*got list"),
         (np.zeros((9, 5), ">f8"), r"SuperSpike.update.w: must be .*got >f8 \(9, 5\)"),
         (np.zeros((9, 10))[:, ::2], r"SuperSpike.update.w: must be a C-contiguous.*np.ascontiguousarray"),
+        (hidden(np.zeros((9, 5))), r"SuperSpike.update.w: must be numbers \(mV\), got masked values"),
         (np.full((9, 5), np.nan), r"SuperSpike.update.w: must be finite numbers, got nan at \(0, 0\)"),
     ],
 )
@@ -600,7 +636,7 @@ def test_copies_go_on_exactly_and_are_independent(kind: str, how: str) -> None:
         step(made, rng)
     for name, array in made.state().items():
         np.testing.assert_array_equal(array, again.state()[name])
-    assert made._state.e.any()
+    assert made.state()["m" if kind == "rule" else "e"].any()
     if kind == "error":
         assert again.impulses is again._state.impulses
 
@@ -717,6 +753,9 @@ def test_an_assigned_feedback_matrix_is_copied_whatever_its_layout(given: Any) -
         (B.astype(complex), r"must be numbers of shape .*got complex128"),
         (B.astype(str), r"must be numbers of shape .*got <U"),
         ([[1, 2], [3]], r"must be numbers of shape .*got object of shape \(2,\)"),
+        (hidden(B), r"must be numbers, got masked values; leave them out"),
+        ([hidden(row) for row in B], r"must be numbers, got masked values; leave them out"),
+        (np.array([Volt(1.0)] * 12, object).reshape(3, 4), r"must be numbers, got Volt; give plain numbers"),
         (np.where(B == 6, np.nan, B), r"must be finite numbers, got nan at \(1, 2\)"),
         (np.where(B == 6, 1e39, B), r"must be finite numbers, got 1e\+39 at \(1, 2\)"),
     ],
@@ -735,6 +774,7 @@ def test_a_wrong_feedback_matrix_is_refused_and_the_old_one_stays(given: Any, me
         ([], r"of the shapes \[\(3, 4\), \(3, 5\)\], got \[\]"),
         ([B], r"of the shapes \[\(3, 4\), \(3, 5\)\], got \[\(3, 4\)\]"),
         (B, r"of the shapes \[\(3, 4\), \(3, 5\)\], got ndarray"),
+        ([hidden(B), np.ones((3, 5))], r"must return numbers, got masked values; leave them out"),
         ([B[:1], np.ones((3, 5))], r"of the shapes \[\(3, 4\), \(3, 5\)\], got \[\(1, 4\), \(3, 5\)\]"),
         ([B * np.nan, np.ones((3, 5))], r"must return finite numbers, got NaN, infinity or no numbers for hidden layer 1"),
     ],

@@ -278,11 +278,35 @@ class Quantities(np.ndarray):
     """Stands for the arrays with units of other packages."""
 
 
-def test_quantities_are_no_plain_numbers_whatever_their_unit() -> None:
-    seconds = np.array([1.0, 2.0]).view(Quantities)
+class Second(float):
+    """Stands for their numbers."""
+
+    dimensions = "time"
+
+
+@pytest.mark.parametrize(
+    "seconds",
+    [np.array([1.0, 2.0]).view(Quantities), list(np.array([1.0, 2.0]).view(Quantities).reshape(2, 1)),
+     [Second(1), Second(2)], (1.0, Second(2)), np.array([Second(1), Second(2)], object)],
+)  # fmt: skip
+def test_quantities_are_no_plain_numbers_whatever_their_unit(seconds: Any) -> None:
     for spikes in (lambda: Spikes(seconds, [0, 1], 2), lambda: van_rossum_matrix([[1.0], seconds])):
-        with pytest.raises(ParameterError, match=r"\(?ms\)?, got Quantities; give plain numbers, without a unit"):
+        with pytest.raises(ParameterError, match=r"\(?ms\)?, got (Quantities|Second); give plain numbers, without a unit"):
             spikes()
+
+
+@pytest.mark.parametrize("package", ["brian2", "quantities"])
+def test_lists_of_the_quantities_of_other_packages_are_refused(package: str) -> None:
+    ms = pytest.importorskip(package).ms
+    with pytest.raises(ParameterError, match=r"must be finite and >= 0 ms, got \w*Quantity; give plain numbers, without a unit"):
+        Spikes([1 * ms, 2 * ms], [0, 1], 2)
+
+
+def test_a_masked_raster_is_refused() -> None:
+    raster = np.ma.masked_array(np.eye(3, dtype=bool), np.eye(3, dtype=bool))
+    for given in (raster, list(raster)):
+        with pytest.raises(ParameterError, match=r"Spikes.from_raster.raster: must be booleans.*, got masked values"):
+            Spikes.from_raster(given, 0.1)
 
 
 @pytest.mark.parametrize("kind", [Decimal, Fraction, np.float32, np.array])

@@ -309,7 +309,7 @@ def is_number(kind: Any) -> bool:
     """Whether a type is of numbers, alone or in tuples, or of nothing."""
     if isinstance(kind, types.BaseTuple):
         return all(map(is_number, kind.types))  # type: ignore[attr-defined]
-    return kind is None or isinstance(kind, (types.Number, types.Boolean, types.NoneType, types.Literal))
+    return kind is None or isinstance(kind, (types.Number, types.Boolean, types.NoneType, types.StringLiteral))
 
 
 def called(kind: Any, arguments: tuple[Any, ...]) -> list[Any]:

@@ -41,7 +41,7 @@ from ..model import rule, surrogate
 from ..model.filters import Filter
 from ..model.neuron import LIF
 from ..model.optimizer import OPTIMIZERS
-from ..model.parameters import Param, ParameterError, cast, fields
+from ..model.parameters import Param, ParameterError, cast, check_plain, fields
 from ..model.rule import RHO_PER_MV2, Rule
 from ..model.scheme import Scheme, keywords, pre_filter, trace_filter, whole_steps
 from ..model.surrogate import SURROGATES
@@ -65,7 +65,6 @@ class Traces(NamedTuple):
     n_spikes: Array  # (2 D + 1,): how many presynaptic spikes step t had, in row t mod (2 D + 1),
     spikes: Array  # (2 D + 1, n_pre): and their ids
     f: Array  # (D + 1, width): the surrogate of step t in row t mod (D + 1), 1/mV
-    e: Array  # (width,): today's error
     zeta: Array  # (3, width): ζ, ζ^a and Σ ζ^a of the regulariser
     sums: Array  # (8 width,), maps: (TAGS, 8 width), free: (TAGS, 6), tag: (n_pre,), p: (2, n_pre):
     maps: Array  # as the event engine's
@@ -84,6 +83,7 @@ class Given(NamedTuple):
     pre: Array  # (n_pre,): ids of presynaptic spikes, the first few
     post: Array  # (n_post,): ids of postsynaptic spikes, the first few
     v: Array  # (n_post,): voltage relative to threshold (mV)
+    e: Array  # (width,): error, in the precision of the traces
     seen: Array  # (n_pre or n_post,): all false between calls
 
 
@@ -130,7 +130,7 @@ def start_interval(t: Traces, table: Propagators, now: int) -> None:
 def bring_up_to_date(t: Traces, j: int, now: int) -> None:
     """Express row j of the synapses in the frame of interval ``now``."""
     u, free, p1, p2 = t.maps[t.tag[j]], t.free[t.tag[j]], t.p[0, j], t.p[1, j]
-    apply_map(t.h1[j], t.h2[j], t.m[j], 0, u, 0, len(t.e), p1, p2, free)
+    apply_map(t.h1[j], t.h2[j], t.m[j], 0, u, 0, t.f.shape[1], p1, p2, free)
     new_frame(t, j, now)
 
 
@@ -144,7 +144,7 @@ def enter_spikes(t: Traces, slot: int, d: Array, q: int) -> None:
             bring_up_to_date(t, j, now)
         t.p[0, j] += d[q, 0]
         t.p[1, j] += d[q, 1]
-        for i in range(0, len(t.e), lanes(x)):
+        for i in range(0, t.f.shape[1], lanes(x)):
             enter_spike(t.h1[j], t.h2[j], t.m[j], i, load_eight(x, i), d, q)
 
 
@@ -153,7 +153,7 @@ def end_interval(t: Traces, table: Propagators) -> None:
     """Chain the interval's sums to the maps."""
     x, g, end = t.sums, t.free, table.end[t.counters[Q]]
     for tag in range(t.counters[NOW] + 1):
-        chain_map(t.maps[tag], x, 0, len(t.e), g[tag], end)
+        chain_map(t.maps[tag], x, 0, t.f.shape[1], g[tag], end)
         chain_free(g[tag], end)
     flush(t.zeta[0])
     flush(t.zeta[1])
@@ -173,23 +173,25 @@ def end_maps(t: Traces, table: Propagators) -> None:
 def advance(t: Traces, table: Propagators, given: Given, error: Array, f: Any, own: OwnRate, n_pre: int, n_post: int) -> bool:
     """One step, with ``n_pre`` and ``n_post`` spikes; false, and nothing is changed, if ids or numbers are wrong."""
     step, q, x = t.counters[STEP], t.counters[Q], t.sums
-    delay, dtype = t.f.shape[0] - 1, t.e.dtype.type
+    delay, width, dtype = t.f.shape[0] - 1, t.f.shape[1], t.f.dtype.type
     if not (are_ids(given.pre, n_pre, len(given.pre), given.seen) and are_ids(given.post, n_post, len(given.post), given.seen)):
         return False
-    if not (are_finite(given.v, dtype) and are_finite(error, dtype)):
+    finite, now = True, t.f[step % (delay + 1)]
+    for i in range(len(given.v)):  # this row's surrogates are over
+        now[i] = derivative(f, dtype(given.v[i]))
+        given.e[i] = dtype(error[i])
+        finite &= (abs(dtype(given.v[i])) < np.inf) & (abs(given.e[i]) < np.inf)
+    if not finite:
         return False
-    today, arriving = step % t.n_spikes.shape[0], (step + 1) % t.n_spikes.shape[0]
-    now, then = t.f[step % (delay + 1)], t.f[(step + 1) % (delay + 1)]
+    then, today, arriving = t.f[(step + 1) % (delay + 1)], step % t.n_spikes.shape[0], (step + 1) % t.n_spikes.shape[0]
     t.n_spikes[today] = n_pre
     for s in range(n_pre):
         t.spikes[today, s] = given.pre[s]
-    for i in range(len(given.v)):
-        now[i] = derivative(f, dtype(given.v[i]))
-        t.e[i] = dtype(error[i])
     if t.n_spikes[arriving] > 0:
         enter_spikes(t, arriving, table.spike, q)
-    for i in range(0, len(t.e), lanes(x)):
-        store_eight(x, i, next_sums(load_eight(x, i), load(then, i), item(table.step, (q, GAIN)) * load(t.e, i), table.step, q))
+    for i in range(0, width, lanes(x)):
+        e = item(table.step, (q, GAIN)) * load(given.e, i)
+        store_eight(x, i, next_sums(load_eight(x, i), load(then, i), e, table.step, q))
     if own.rho > 0:
         own_rate_spikes(t.zeta[0], t.zeta[1], given.post, 0, n_post, own.exponent)
         own_rate_step(t.zeta[0], t.zeta[1], t.zeta[2], own.decay, own.decay_a)
@@ -259,7 +261,9 @@ def take_ids(address: str, ids: Any, buffer: Array) -> int:
     except TypeError:
         raise ParameterError(f"{address}: must be ids, whole numbers (k,), got {ids!r}") from None
     if n:
-        ids = np.asarray(ids)
+        if type(ids) is not np.ndarray:
+            check_plain(f"{address}: must be ids, whole numbers (k,)", ids)
+            ids = np.asarray(ids)
         if ids.dtype.kind not in "iu" or ids.ndim != 1:
             remedy = "; np.flatnonzero turns a mask into ids" if ids.dtype.kind == "b" else ""
             raise ParameterError(f"{address}: must be ids, whole numbers (k,), got {ids.dtype} {ids.shape}{remedy}")
@@ -480,7 +484,6 @@ class SuperSpike(Stateful):
             p=zeros((2, self.n_pre), dtype),
             free=zeros((TAGS, 6), dtype),
             f=zeros((delay + 1, width), dtype),
-            e=zeros(width, dtype),
             zeta=zeros((3, width), dtype),
             sums=zeros(8 * width, dtype),
             maps=zeros((TAGS, 8 * width), dtype),
@@ -491,10 +494,15 @@ class SuperSpike(Stateful):
             pre=np.zeros(self.n_pre, np.int64),
             post=np.zeros(self.n_post, np.int64),
             v=np.zeros(self.n_post),
+            e=zeros(width, dtype),
             seen=np.zeros(max(self.n_pre, self.n_post), np.bool_),
         )
         self._error, self._no_error = np.zeros(self.n_post), np.zeros(self.n_post)
-        self._threshold, self._rho, self._exponent = v_threshold, rho, exponent
+        self._threshold, self._rho, self._exponent = (
+            np.array(v_threshold),
+            rho,
+            exponent,
+        )  # a float would be converted in every step
         decay = math.exp(-dt_ms / tau_het_ms)
         own = cast(OwnRate(rho * RHO_PER_MV2, exponent, decay, decay**exponent), dtype)
         self._surrogate, self._own = cast(surrogate, dtype), own
@@ -513,6 +521,7 @@ class SuperSpike(Stateful):
     def _checked_mask(self, mask: ArrayLike | None) -> Array:
         if mask is None:
             return np.zeros((0, 0), np.bool_)
+        check_plain("SuperSpike.mask: must be a boolean array", mask)
         array, shape = np.array(mask, order="C"), (self.n_pre, self.n_post)
         if array.dtype != np.bool_ or array.shape != shape:
             raise ParameterError(
@@ -528,6 +537,12 @@ class SuperSpike(Stateful):
             "spikes": self.n_pre,
             "tag": now + 1,
         }
+
+    def state(self) -> dict[str, Array]:
+        """Everything that changes, as a dictionary of arrays: :meth:`restore` continues from it exactly."""
+        found = super().state()
+        found["f"][found["counters"][STEP] % len(found["f"])] = 0  # what the next step, or one that was refused, writes over
+        return found
 
     def _arguments(self, error: Array, n_pre: int, n_post: int) -> tuple[Any, ...]:
         return self._state, self._table, self._given, error, self._surrogate, self._own, n_pre, n_post
@@ -563,6 +578,8 @@ class SuperSpike(Stateful):
             if post_spikes is None:
                 raise ParameterError("SuperSpike.step.post_spikes: must be given where rho > 0, got None")
             n_post = take_ids("SuperSpike.step.post_spikes", post_spikes, given.post)
+        if type(v_post) is not np.ndarray:
+            check_plain("SuperSpike.step.v_post: must be numbers (mV)", v_post)
         try:
             if len(v_post) != self.n_post:
                 raise ValueError
@@ -571,6 +588,8 @@ class SuperSpike(Stateful):
             raise wrong_numbers("SuperSpike.step.v_post", v_post, self.n_post) from None
         if active and error is not None:
             e = self._error
+            if type(error) is not np.ndarray:
+                check_plain("SuperSpike.step.error: must be numbers", error)
             try:
                 if len(error) != self.n_post:
                     raise ValueError
@@ -580,8 +599,8 @@ class SuperSpike(Stateful):
         if not self._advance(self._state, self._table, given, e, self._surrogate, self._own, n_pre, n_post):
             check_ids("SuperSpike.step.pre_spikes", given.pre[:n_pre], self.n_pre)
             check_ids("SuperSpike.step.post_spikes", given.post[:n_post], self.n_post)
-            check_finite("SuperSpike.step.v_post", given.v, self._state.e.dtype)
-            check_finite("SuperSpike.step.error", e, self._state.e.dtype)
+            check_finite("SuperSpike.step.v_post", given.v, self._state.f.dtype)
+            check_finite("SuperSpike.step.error", e, self._state.f.dtype)
 
     @property
     def block_complete(self) -> bool:
@@ -600,6 +619,7 @@ class SuperSpike(Stateful):
         ------
         ParameterError for weights of another kind, or not finite; nothing is then changed.
         """
+        check_plain("SuperSpike.update.w: must be numbers (mV)", w)
         fits = isinstance(w, np.ndarray) and w.dtype in (np.float32, np.float64) and w.shape == (self.n_pre, self.n_post)
         if not fits or not w.flags.c_contiguous or not w.flags.writeable:
             got = f"{w.dtype} {w.shape}" if isinstance(w, np.ndarray) else type(w).__name__

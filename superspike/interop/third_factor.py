@@ -19,7 +19,7 @@ from ..engine.jit import bound, compiled, inlined, kernel
 from ..model import error, rule
 from ..model.feedback import FEEDBACKS, checked_matrices
 from ..model.filters import Filter
-from ..model.parameters import ParameterError, cast, check_seed
+from ..model.parameters import ParameterError, cast, check_plain, check_seed
 from ..model.scheme import error_filter, keywords, whole_steps
 from .plasticity import (
     RULE,
@@ -217,6 +217,7 @@ class Feedback(Stateful):
             integration=integration, precision=precision,
         )  # fmt: skip
         self._scheme, self._seed = FEEDBACKS.make(scheme), check_seed("Feedback.seed", seed)
+        check_plain("Feedback.weights: must be numbers (mV)", weights)
         self._weights = [weights] if isinstance(weights, np.ndarray) else [np.asarray(w) for w in weights]
         shapes = [w.shape for w in self._weights]
         if not shapes or any(len(shape) != 2 or 0 in shape for shape in shapes):
@@ -251,6 +252,7 @@ class Feedback(Stateful):
     def _take(self, address: str, matrix: Any) -> None:
         """Copy a matrix, once it is found to be one."""
         own = self._state.matrix
+        check_plain(f"{address}: must be numbers", matrix)
         try:
             given = np.asarray(matrix)
         except ValueError:  # rows of different lengths
@@ -284,6 +286,8 @@ class Feedback(Stateful):
         ------
         ParameterError for an array of another shape or numbers that are not finite; the error is then as it was.
         """
+        if type(impulses) is not np.ndarray:
+            check_plain("Feedback.step.impulses: must be numbers", impulses)
         try:
             if len(impulses) != len(self._given):
                 raise ValueError

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .parameters import ParameterError, Registry
+from .parameters import ParameterError, Registry, check_plain
 
 Matrices = list[NDArray[Any]]
 Weights = Mapping[tuple[int, int], NDArray[Any]]
@@ -91,6 +91,7 @@ class NoFeedback(NamedTuple):
 
 def checked_matrices(name: str, given: Any, sizes: list[int]) -> Matrices:
     """What ``matrices`` of the scheme called ``name`` returned, if it is a finite (n_out, n_hidden) array per hidden layer."""
+    check_plain(f"{name}.matrices: must return numbers", given)
     shapes = [(sizes[-1], n) for n in sizes[1:-1]]
     matrices = [np.asarray(b) for b in given] if isinstance(given, (list, tuple)) else None
     if matrices is None or [b.shape for b in matrices] != shapes:

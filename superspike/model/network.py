@@ -16,7 +16,7 @@ from .feedback import FEEDBACKS, checked_matrices
 from .loss import LOSSES
 from .neuron import NEURONS
 from .optimizer import OPTIMIZERS
-from .parameters import Param, ParameterError, check_seed
+from .parameters import Param, ParameterError, check_plain, check_seed
 from .projection import Projection
 from .rule import Rule
 from .scheme import Scheme, check_scheme, whole_steps
@@ -243,6 +243,7 @@ class Network:
             if set(weights) != set(names):
                 raise ParameterError(f"{rule}, got {len(weights)} ({', '.join(map(str, weights))})")
             weights = [weights[name] for name in names]
+        check_plain("Network.weights: must be numbers (mV)", weights)
         try:
             arrays = [np.asarray(w) for w in weights]
         except (TypeError, ValueError) as error:

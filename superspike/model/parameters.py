@@ -28,6 +28,10 @@ BOUNDS: dict[str, tuple[str, Callable[[float, float], bool]]] = {
 }  # fmt: skip
 
 
+UNIT = ("unit", "units", "dimensions")  # what classes of quantities have, Brian2's, Astropy's, Pint's, those of neo
+PLAIN = {bool, int, float, str, np.bool_, np.int64, np.float64}
+
+
 class ParameterError(ValueError):
     """A value that breaks a rule. The message is an address, a rule, a value and, where there is one, a remedy."""
 
@@ -90,6 +94,18 @@ def number(value: Any) -> int | float:
     if isinstance(value, np.floating) and not isinstance(value, float):
         return float(np.format_float_scientific(value))
     return float(value)
+
+
+def check_plain(rule: str, values: Any) -> None:
+    """Raise the error for masked values and quantities with units, in lists as well: NumPy would take their bare numbers."""
+    kind = type(values)
+    if kind in (list, tuple) or (kind is np.ndarray and values.dtype == object and values.ndim):
+        for value in values if set(map(type, values)) - PLAIN else ():
+            check_plain(rule, value)
+    elif (issubclass(kind, np.ndarray) and not kind.__module__.startswith("numpy")) or any(hasattr(kind, x) for x in UNIT):
+        raise ParameterError(f"{rule}, got {kind.__name__}; give plain numbers, without a unit")
+    elif np.ma.is_masked(values):
+        raise ParameterError(f"{rule}, got masked values; leave them out")
 
 
 @cache

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..model.parameters import Param, ParameterError, extra, number
+from ..model.parameters import Param, ParameterError, check_plain, extra, number
 from ..model.scheme import slack, to_steps
 
 Array = NDArray[Any]
@@ -22,20 +22,17 @@ MOST_UNITS = 2**31 - 1
 
 def checked_numbers(rule: str, values: Any, kinds: str = "iuf") -> Array:
     """``values`` as an array of real numbers; ParameterError for texts, complex numbers, dates, units and masked values."""
+    check_plain(rule, values)
     try:
-        found = np.asanyarray(values)
+        found = np.asarray(values)
     except ValueError:
         raise ParameterError(f"{rule}, got lists of different lengths") from None
-    if not type(found).__module__.startswith("numpy"):
-        raise ParameterError(f"{rule}, got {type(found).__name__}; give plain numbers, without a unit")
-    if np.ma.is_masked(found):
-        raise ParameterError(f"{rule}, got masked values; leave them out")
     if found.dtype == object:  # lists of numbers too large for numpy, other libraries' columns
         with contextlib.suppress(TypeError, ValueError, OverflowError):
             found = found.astype(float)
     if found.size and found.dtype.kind not in kinds:
         raise ParameterError(f"{rule}, got {reprlib.repr(found.ravel()[:7].tolist())}")
-    return np.atleast_1d(np.asarray(found))
+    return np.atleast_1d(found)
 
 
 def as_double(values: Array) -> Array:
@@ -120,6 +117,7 @@ class Spikes:
     def from_raster(cls, raster: ArrayLike, dt_ms: float) -> Spikes:
         """The spikes of a boolean raster (steps, n): True in row s is a spike at s · ``dt_ms``, the start of the step."""
         dt_ms = STEP.check("Spikes.from_raster.dt_ms", dt_ms)
+        check_plain("Spikes.from_raster.raster: must be booleans (or 0 and 1)", raster)
         table = np.asarray(raster)
         if table.ndim != 2 or table.shape[1] < 1 or not np.all((table == 0) | (table == 1)):
             raise ParameterError(
