@@ -304,9 +304,9 @@ def test_lists_of_the_quantities_of_other_packages_are_refused(package: str) -> 
 
 def test_a_masked_raster_is_refused() -> None:
     raster = np.ma.masked_array(np.eye(3, dtype=bool), np.eye(3, dtype=bool))
-    for given in (raster, list(raster)):
+    for table in (raster, list(raster)):
         with pytest.raises(ParameterError, match=r"Spikes.from_raster.raster: must be booleans.*, got masked values"):
-            Spikes.from_raster(given, 0.1)
+            Spikes.from_raster(table, 0.1)
 
 
 @pytest.mark.parametrize("kind", [Decimal, Fraction, np.float32, np.array])
