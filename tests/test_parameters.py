@@ -40,7 +40,7 @@ from superspike.model.network import load_weights
 from superspike.model.optimizer import OPTIMIZERS
 from superspike.model.parameters import Registry, cast, declared, fields, quantity
 from superspike.model.surrogate import SURROGATES, derivative
-from superspike.tasks import INPUTS, TARGETS
+from superspike.tasks import INPUTS, TARGETS, FileInputs
 
 REGISTRIES = [SURROGATES, OPTIMIZERS, LOSSES, FEEDBACKS, INPUTS, TARGETS]
 EVERY = list(dict.fromkeys([*config.SINGLE, *(cls for registry in REGISTRIES for cls in registry.values())]))
@@ -577,3 +577,11 @@ def test_the_array_interface_and_spikes_take_the_same_numbers() -> None:
     assert VanRossumError(2, dt_ms=Fraction(1, 10)).n == 2
     spikes = Spikes([1.0, 2.5], [0, 1], 2)
     np.testing.assert_array_equal(spikes.to_raster(Decimal("0.5"), Fraction(3)), spikes.to_raster(0.5, 3.0))
+
+
+def test_a_file_name_that_is_not_utf8_is_refused_for_that_reason() -> None:
+    rule = r"FileInputs\.input: must be UTF-8, as config\.toml is \(if it names a file, rename it\), got 'caf\\udce9\.ras'"
+    with pytest.raises(ParameterError, match=rule):
+        FileInputs(input="caf\udce9.ras")
+    with pytest.raises(ParameterError, match=r"FileInputs\.input: must be a text, got 3"):
+        FileInputs(input=3)  # type: ignore[arg-type]

@@ -468,6 +468,16 @@ def test_masked_values_are_no_numbers(make: Callable[[], Any], message: str) -> 
         make()
 
 
+@pytest.mark.parametrize("delay", [1e7, 1e14])
+def test_delays_that_would_take_more_memory_than_there_is_are_refused_at_once(delay: float) -> None:
+    for owner, make in (
+        ("SuperSpike", lambda **options: small(**options)),
+        ("VanRossumError", lambda **o: VanRossumError(9, **o)),
+    ):
+        with pytest.raises(ParameterError, match=rf"{owner}\.delay_ms: must need at most 4 GiB of memory, got 1e\+\d+ ms, which"):
+            make(delay_ms=delay)
+
+
 def test_numbers_beyond_single_precision_are_refused_in_single_precision() -> None:
     rule = small(precision="single")
     with pytest.raises(ParameterError, match=r"SuperSpike.step.v_post: must be finite numbers, got 1e\+39 at 0"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -135,6 +135,49 @@ def test_a_number_that_is_none_ends_a_training(engine: str, what: str, small_net
     with pytest.raises(ss.ParameterError, match=re.escape(rule)):
         simulation.update()
     assert all(np.array_equal(a, b) for a, b in zip(before, small_network.weights, strict=True))
+
+
+def test_a_number_that_is_none_after_the_last_update_is_found_at_the_end(small_network: ss.Network, small_task: ss.Task) -> None:
+    made: list[Simulation] = []
+
+    def spoil(progress: ss.Progress) -> None:
+        made[0].state.m[-32] = np.nan
+
+    with pytest.raises(ss.ParameterError, match=r"got NaN or infinity in the gradients .* onto layer 2 .* at 749\.9 ms"):
+        ss.train(small_network, small_task, 750.0, on_block=spoil, on_compile=made.append)
+
+
+TOO_LONG = "must need at most 4 GiB of memory, got "
+
+
+@pytest.mark.parametrize(
+    ("what", "message"),
+    [
+        ({"delay": 1e7}, rf"Scheme\.delay: {TOO_LONG}1e\+07 ms, which would take 71\.5 GiB"),
+        ({"duration": 1e14}, rf"Training\.duration_ms: {TOO_LONG}1e\+14 ms with the burn-in, which would take 2\.98e\+04 GiB"),
+        ({"burn_in_ms": 1e14}, rf"Training\.duration_ms: {TOO_LONG}1e\+14 ms with the burn-in"),
+        ({"record": "spikes", "duration": 1e11}, rf"Training\.duration_ms: {TOO_LONG}1e\+11 ms with the burn-in"),
+        ({"block": 1e9, "duration": 1e9}, rf"Rule\.block: {TOO_LONG}1e\+09 ms, which would take"),
+        ({"period": 1e9}, rf"Task\.period_ms: {TOO_LONG}1e\+09 ms, which would take 149 GiB"),
+    ],
+)
+def test_times_that_would_take_more_memory_than_there_is_are_refused_at_once(what: dict[str, Any], message: str) -> None:
+    given = {"delay": 0.8, "duration": 1000.0, "block": 500.0, "period": 200.0} | what
+    delay, duration, block, period = (given.pop(name) for name in ("delay", "duration", "block", "period"))
+    network = ss.Network([10, 6, 2], scheme=ss.Scheme(delay=delay), rule=ss.Rule(block=block))
+    task = ss.Task(ss.Spikes([1.0], [0], 10), ss.Spikes([1.0], [0], 2), period)
+    with pytest.raises(ss.ParameterError, match=message):
+        ss.train(network, task, duration, **given)
+
+
+def test_an_evaluation_too_long_to_keep_its_spikes_is_refused_at_once(small_network: ss.Network, small_task: ss.Task) -> None:
+    with pytest.raises(ss.ParameterError, match=rf"evaluate\.duration_ms: {TOO_LONG}1e\+12 ms"):
+        ss.evaluate(small_network, small_task, 1e12)
+
+
+def test_a_block_longer_than_the_run_is_no_fault(small_task: ss.Task) -> None:
+    network = ss.Network([10, 6, 2], rule=ss.Rule(block=1e12), w0=80.0, seed=2)
+    assert len(ss.train(network, small_task, 1000.0).metrics["cost"]) == 1
 
 
 def test_a_training_does_not_begin_with_a_number_that_is_none(small_network: ss.Network, small_task: ss.Task) -> None:

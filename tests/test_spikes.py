@@ -302,6 +302,14 @@ def test_lists_of_the_quantities_of_other_packages_are_refused(package: str) -> 
         Spikes([1 * ms, 2 * ms], [0, 1], 2)
 
 
+@pytest.mark.parametrize(("dt", "duration"), [(1e-300, None), (1e-12, None), (0.1, 1e15), (0.1, 1e300)])
+def test_a_raster_of_more_steps_than_memory_holds_is_refused_at_once(dt: float, duration: float | None) -> None:
+    for spikes in (Spikes([1.0], [0], 2), Spikes([], [], 2)):
+        if len(spikes) or duration:
+            with pytest.raises(ParameterError, match=r"Spikes\.to_raster: must need at most 4 GiB of memory, got .* for 2 units"):
+                spikes.to_raster(dt, duration)
+
+
 def test_a_masked_raster_is_refused() -> None:
     raster = np.ma.masked_array(np.eye(3, dtype=bool), np.eye(3, dtype=bool))
     for table in (raster, list(raster)):

@@ -265,3 +265,13 @@ def test_ids_that_were_written_over_never_reach_an_engine() -> None:
     task.inputs.ids[0] = 2_000_000_000
     with pytest.raises(ParameterError, match=r"Spikes\.ids: must be whole numbers in 0 … 1, got 2000000000"):
         Simulation(Network([2, 1]), task)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [tasks.regular, tasks.poisson, tasks.xor, lambda period_ms: tasks.text("HI", period_ms=period_ms),
+     lambda period_ms: tasks.regular(n_inputs=1, input_rate=1e-9, period_ms=period_ms)],
+)  # fmt: skip
+def test_a_period_of_more_spikes_than_memory_holds_is_refused_at_once(make: Any) -> None:
+    with pytest.raises(ParameterError, match=r"^Task\.period_ms: must need at most 4 GiB of memory, got 1e\+12 ms"):
+        make(period_ms=1e12)

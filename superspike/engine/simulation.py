@@ -16,7 +16,7 @@ from ..model.filters import NO_FILTER
 from ..model.loss import needs
 from ..model.network import Network
 from ..model.neuron import CELL
-from ..model.parameters import ParameterError, cast, one_of
+from ..model.parameters import ParameterError, cast, check_memory, one_of
 from ..model.rule import RHO_PER_MV2
 from ..model.scheme import ENGINES, cost_per_squared_error, error_filter, pre_filter, trace_filter, whole_steps
 from ..tasks import Task
@@ -71,12 +71,15 @@ class Simulation:
         self.network, self.task, self.engine, self.step = network, task.in_steps(scheme.dt), engine, 0
         self.block_steps = whole_steps("Rule.block", rule.block, scheme.dt)
         delay = whole_steps("Scheme.delay", scheme.delay, scheme.dt)
+        check_memory("Scheme.delay", f"{scheme.delay:g} ms", 2 * delay * sum(map(padded, sizes)) * dtype().itemsize)
+        own = [whole_steps("Projection.delay", time, scheme.dt) for time in network.delays]
+        check_memory("Projection.delay", f"{max(network.delays):g} ms", 16 * max(own) * (len(sizes) + 2))  # of the log
         spiking = network.layers[1:]
         self.n_ref = np.array([0, *(whole_steps("tau_ref", layer.neuron.tau_ref, scheme.dt) for layer in spiking)])
         most_inputs, most_targets = self.task.most_spikes
         self._room = self._declared("room", sizes[-1], sizes[-1], most_targets, 1)
         error, impulse = error_filter(rule, scheme) if network.loss.filtered else (None, 1.0)
-        self.where = layout(sizes, network.pairs, [whole_steps("Projection.delay", d, scheme.dt) for d in network.delays])
+        self.where = layout(sizes, network.pairs, own)
         self.constants = Constants(
             step=np.zeros(len(sizes), np.int64),
             cells=numbers([(), *(layer.neuron.cell(scheme.dt, scheme.integration) for layer in spiking)], dtype),
@@ -278,17 +281,25 @@ class Simulation:
         self.state.updates[0] += 1
         self._run_update(self.plastic, rate)
         self.state.zeta_sum[:] = 0
-        if not math.isfinite(self._totals.sum()):
-            layer, time = self.where.post[~np.isfinite(self._totals.sum(0))][0], (self.step - 1) * self.network.scheme.dt
+        self._refuse_infinity(self._totals.sum(0))
+        self.network.weights = self.weights
+        if self.network.feedback.follows_weights:
+            self.network.refresh_feedback()
+            self._copy_feedback()
+
+    def check_sums(self) -> None:
+        """Raise the error of :meth:`update` for what the gradients of a block that is not over hold already."""
+        self._refuse_infinity(np.array([m.sum() for m in self.traces["m"]]))
+
+    def _refuse_infinity(self, totals: Array) -> None:
+        """Raise the error for the first projection of which not even a total is finite."""
+        if not math.isfinite(totals.sum()):
+            layer, time = self.where.post[~np.isfinite(totals)][0], (self.step - 1) * self.network.scheme.dt
             raise ParameterError(
                 "Simulation.update: must find finite numbers, got NaN or infinity in the gradients or changes of the weights "
                 f"onto layer {layer} (0: the input) at {time:g} ms; look at surrogate and optimizer, if they are your own, "
                 "or lower the learning rate"
             )
-        self.network.weights = self.weights
-        if self.network.feedback.follows_weights:
-            self.network.refresh_feedback()
-            self._copy_feedback()
 
     def _open_log(self, steps: int) -> Log:
         """A log with room for the spikes of ``steps`` steps; history, inputs and targets filled in."""

@@ -41,7 +41,7 @@ from ..model import rule, surrogate
 from ..model.filters import Filter
 from ..model.neuron import LIF
 from ..model.optimizer import OPTIMIZERS
-from ..model.parameters import Param, ParameterError, cast, check_plain, fields
+from ..model.parameters import Param, ParameterError, cast, check_memory, check_plain, fields
 from ..model.rule import RHO_PER_MV2, Rule
 from ..model.scheme import Scheme, keywords, pre_filter, trace_filter, whole_steps
 from ..model.surrogate import SURROGATES
@@ -473,6 +473,7 @@ class SuperSpike(Stateful):
         }  # fmt: skip
         dtype: Any = np.float32 if precision == "single" else np.float64
         delay, width = whole_steps("SuperSpike.delay_ms", scheme.delay, dt_ms), padded(self.n_post)
+        check_memory("SuperSpike.delay_ms", f"{scheme.delay:g} ms", delay * (16 * self.n_pre + 8 * width))
         trace = trace_filter(rule, scheme)
         interval = traces.interval(trace, self._block_steps)
         self._table = traces.propagators(pre_filter(rule, scheme), trace, GIVEN, 0.0, interval, dtype)

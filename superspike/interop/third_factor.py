@@ -19,7 +19,7 @@ from ..engine.jit import bound, compiled, inlined, kernel
 from ..model import error, rule
 from ..model.feedback import FEEDBACKS, checked_matrices
 from ..model.filters import Filter
-from ..model.parameters import ParameterError, cast, check_plain, check_seed
+from ..model.parameters import ParameterError, cast, check_memory, check_plain, check_seed
 from ..model.scheme import error_filter, keywords, whole_steps
 from .plasticity import (
     RULE,
@@ -148,6 +148,7 @@ class VanRossumError(Stateful):
         )  # fmt: skip
         dtype: Any = np.float32 if precision == "single" else np.float64
         delay = whole_steps("VanRossumError.delay_ms", scheme.delay, scheme.dt)
+        check_memory("VanRossumError.delay_ms", f"{scheme.delay:g} ms", 8 * delay * self.n)
         filter, size = error_filter(rule, scheme)
         self._made_with = {"n": self.n, **shared_keywords(scheme, rule), "delay_ms": scheme.delay}
         self._state = OutputErrors(np.zeros(1, np.int64), np.zeros((delay + 1, self.n), dtype), *np.zeros((4, self.n), dtype))

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from ..model.network import Network
-from ..model.parameters import one_of
+from ..model.parameters import check_memory, one_of
 from ..model.scheme import ENGINES, whole_steps
 from .config import RECORDS, Training
 
@@ -61,7 +61,15 @@ def schedule(training: Training, network: Network) -> Schedule:
     burn_in = whole_steps("Training.burn_in_ms", training.burn_in_ms, dt)
     total = burn_in + whole_steps("Training.duration_ms", training.duration_ms, dt)
     drop = whole_steps("Training.learning_rate_drop_ms", training.learning_rate_drop_ms, dt)
-    return Schedule(whole_steps("Rule.block", network.rule.block, dt), burn_in, total, burn_in + drop if drop else total)
+    block, kept = whole_steps("Rule.block", network.rule.block, dt), kept_bytes(network, total, training.record == "spikes")
+    check_memory("Rule.block", f"{network.rule.block:g} ms", 12 * min(block, total) * (len(network.sizes) + 1))  # its log
+    check_memory("Training.duration_ms", f"{total * dt:g} ms with the burn-in", kept)
+    return Schedule(block, burn_in, total, burn_in + drop if drop else total)
+
+
+def kept_bytes(network: Network, total: int, everything: bool) -> float:
+    """About how much is kept of ``total`` steps: a row of metrics per block, and of ``everything`` the spikes' arrays as well."""
+    return (250 if everything else 32) * (len(network.sizes) + 2) * total * network.scheme.dt / network.rule.block
 
 
 def measurement(block: int, before: int, total: int) -> Iterator[Chunk]:

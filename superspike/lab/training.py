@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from ..engine.simulation import Simulation
 from ..model.network import Network
-from ..model.parameters import Param
+from ..model.parameters import Param, check_memory
 from ..model.scheme import whole_steps
 from ..spikes.score import Matches, match
 from ..spikes.trains import Spikes
@@ -18,7 +18,7 @@ from . import config
 from .config import Training
 from .observers import Metrics, Observer, Progress, Recorder, Report
 from .run import Run, layer_names
-from .schedule import Chunk, measurement, schedule
+from .schedule import Chunk, kept_bytes, measurement, schedule
 
 PATIENCE = 10_000.0  # ms of training: a layer that has not spiked by then, or by the end of the run, gives a warning
 
@@ -78,6 +78,7 @@ def train(
     began = time.perf_counter()
     finished = follow(simulation, plan.chunks(), [metrics, recorder, *reports])
     elapsed = time.perf_counter() - began
+    simulation.check_sums()
     windows = recorder.windows()
     return Run(
         copy.deepcopy(network),
@@ -126,6 +127,8 @@ def evaluate(
     duration = Param("ms", "", gt=0).check("evaluate.duration_ms", duration)
     tolerance_ms = Param("ms", "", ge=0).check("evaluate.tolerance_ms", tolerance_ms)
     total = whole_steps("evaluate.duration_ms", duration, dt)
+    all_spikes = (len(task.inputs) + len(task.targets)) / task.period_ms * duration
+    check_memory("evaluate.duration_ms", f"{duration:g} ms", 16 * all_spikes + kept_bytes(network, total, everything=True))
     simulation = Simulation(network, task, engine)
     on_compile(simulation)
     names, begin = layer_names(network.sizes), simulation.task.period

@@ -29,6 +29,7 @@ BOUNDS: dict[str, tuple[str, Callable[[float, float], bool]]] = {
 
 
 UNIT = ("unit", "units", "dimensions")  # what classes of quantities have, Brian2's, Astropy's, Pint's, those of neo
+MOST_MEMORY = 2**32  # bytes, for what grows with a time that was given: more is a slip, a wrong unit as a rule
 PLAIN = {bool, int, float, str, np.bool_, np.int64, np.float64}
 
 
@@ -67,7 +68,9 @@ class Param(NamedTuple):
         limits = " and ".join(f"{sign} {bound:g}" for sign, _, bound in bounds)
         unit = f" {self.unit}" if self.unit else ""
         rule = {
-            str: "a text",
+            str: "a text"
+            if not isinstance(value, (str, os.PathLike))
+            else "UTF-8, as config.toml is (if it names a file, rename it)",
             bool: "True or False",
             int: f"a whole number {limits}{unit}".rstrip(),
             float: f"{limits}{unit}" if limits else f"a finite number{unit and f' ({self.unit})'}",
@@ -224,6 +227,15 @@ def attempt(values: Any, method: str, arguments: dict[str, Any]) -> Any:
 def without_default(cls: type) -> list[str]:
     """The fields of a parameter class that have to be given."""
     return [field for field in declared(cls) if field not in cls._field_defaults]  # type: ignore[attr-defined]
+
+
+def check_memory(address: str, got: str, size: float) -> None:
+    """Raise the error for a time so long that an array would take ``size`` bytes, more than MOST_MEMORY."""
+    if size > MOST_MEMORY:
+        raise ParameterError(
+            f"{address}: must need at most {MOST_MEMORY / 2**30:g} GiB of memory, got {got}, which would take "
+            f"{size / 2**30:.3g} GiB"
+        )
 
 
 def check_seed(address: str, seed: int) -> int:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..model.parameters import Param, ParameterError, check_plain, extra, number
+from ..model.parameters import Param, ParameterError, check_memory, check_plain, extra, number
 from ..model.scheme import slack, to_steps
 
 Array = NDArray[Any]
@@ -141,10 +141,13 @@ class Spikes:
         ParameterError : two spikes of a unit in one step, a spike beyond the duration
         """
         dt_ms = STEP.check("Spikes.to_raster.dt_ms", dt_ms)
+        if duration_ms is not None:
+            duration_ms = Param("ms", "", ge=0).check("Spikes.to_raster.duration_ms", duration_ms)
+        end = max([duration_ms or 0.0, *self.times_ms[-1:]])
+        check_memory("Spikes.to_raster", f"{end:g} ms in steps of {dt_ms:g} ms for {self.n} units", self.n * (end / dt_ms))
         steps = to_steps(self.times_ms, dt_ms)
         length = int(steps[-1]) + 1 if len(self) else 0
         if duration_ms is not None:
-            duration_ms = Param("ms", "", ge=0).check("Spikes.to_raster.duration_ms", duration_ms)
             length = math.ceil((duration_ms - slack(duration_ms, dt_ms)) / dt_ms)
             end = length * dt_ms
             if len(self) and self.times_ms[-1] >= end - slack(end, min(dt_ms, 0.1)):

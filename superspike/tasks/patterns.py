@@ -8,7 +8,7 @@ from typing import Annotated, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..model.parameters import Param, parameters
+from ..model.parameters import Param, check_memory, parameters
 from ..spikes.files import read_ras
 from ..spikes.trains import Spikes
 from .pictures import ink_spikes, read_picture, text_picture
@@ -118,6 +118,7 @@ class RegularTargets(NamedTuple):
     def spikes(self, period_ms: float, rng: np.random.Generator) -> Spikes:
         """One period's targets."""
         n = max(1, round(self.target_rate * period_ms / 1000))
+        check_memory("Task.period_ms", f"{period_ms:g} ms at {self.target_rate:g} Hz", 80 * n * self.outputs)
         times = period_ms / (n + 1) * np.arange(1, n + 1)
         return Spikes(np.tile(times, self.outputs), np.repeat(np.arange(self.outputs), n), self.outputs)
 
@@ -141,6 +142,7 @@ class PoissonTargets(NamedTuple):
 
 def poisson_spikes(n: int, rate_hz: float, duration_ms: float, rng: np.random.Generator) -> Spikes:
     """Independent Poisson trains of ``n`` units over ``duration_ms``; times lie on a grid of 0.01 ms."""
+    check_memory("Task.period_ms", f"{duration_ms:g} ms of {n} units at {rate_hz:g} Hz", 80 * n * rate_hz * duration_ms / 1000)
     count = rng.poisson(n * rate_hz * duration_ms / 1000)
     times = np.floor(rng.uniform(0, duration_ms, count) * 100) / 100
     return Spikes(times, rng.integers(0, n, count), n)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..model.parameters import ParameterError
+from ..model.parameters import ParameterError, check_memory
 from ..spikes.trains import Spikes
 
 Array = NDArray[Any]
@@ -97,6 +97,7 @@ def ink_spikes(picture: Any, n: int, rate_hz: float, period_ms: float, rng: np.r
     from PIL import Image
 
     columns = max(1, round(period_ms))  # of 1 ms
+    check_memory("Task.period_ms", f"{period_ms:g} ms", 40 * n * columns)
     grey = np.asarray(picture.resize((columns, n), Image.Resampling.BOX), float)
     darkness = (np.clip(255.0 - grey, 0, None) / 255.0)[::-1]  # the top row is the last output
     if darkness.max() < 0.05:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..model.parameters import Param, ParameterError, Registry
+from ..model.parameters import Param, ParameterError, Registry, check_memory
 from ..model.scheme import slack, to_steps, whole_steps
 from ..spikes.trains import Spikes
 
@@ -80,6 +80,7 @@ class FrozenPattern:
 
     def __init__(self, task: Task, dt: float) -> None:
         self.period = whole_steps("Task.period_ms", task.period_ms, dt)
+        check_memory("Task.period_ms", f"{task.period_ms:g} ms", 16 * self.period)
         self._patterns = []
         for given in (task.inputs, task.targets):
             spikes = Spikes(given.times_ms, given.ids, given.n)  # its arrays may have been written to

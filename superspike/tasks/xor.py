@@ -7,7 +7,7 @@ from typing import Annotated, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..model.parameters import Param, ParameterError, parameters
+from ..model.parameters import Param, ParameterError, check_memory, parameters
 from ..spikes.trains import Spikes
 from .task import TARGETS
 
@@ -42,6 +42,7 @@ class XOR(NamedTuple):
             raise ParameterError(f"XOR.set_size: must be at most a third of the {background.n} inputs, got {n}")
         if self.gap_max < self.gap_min:
             raise ParameterError(f"XOR.gap_max: must be at least gap_min ({self.gap_min:g} ms), got {self.gap_max:g}")
+        check_memory("Task.period_ms", f"{period_ms:g} ms", 80 * 3 * n * period_ms / self.gap_min)
         phases = rng.uniform(0, STIMULUS, 3 * n)
         onsets = np.cumsum(STIMULUS + rng.uniform(self.gap_min, self.gap_max, int(period_ms / self.gap_min)))
         onsets = np.round(onsets[onsets < period_ms - self.gap_min], 1)
