@@ -580,7 +580,7 @@ def test_the_array_interface_and_spikes_take_the_same_numbers() -> None:
 
 
 def test_a_file_name_that_is_not_utf8_is_refused_for_that_reason() -> None:
-    rule = r"FileInputs\.input: must be UTF-8, as config\.toml is \(if it names a file, rename it\), got 'caf\\udce9\.ras'"
+    rule = r"FileInputs\.input: must be UTF-8, as config\.toml is \(rename the file, if it is one\), got 'caf\\udce9\.ras'"
     with pytest.raises(ParameterError, match=rule):
         FileInputs(input="caf\udce9.ras")
     with pytest.raises(ParameterError, match=r"FileInputs\.input: must be a text, got 3"):

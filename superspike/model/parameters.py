@@ -70,7 +70,7 @@ class Param(NamedTuple):
         rule = {
             str: "a text"
             if not isinstance(value, (str, os.PathLike))
-            else "UTF-8, as config.toml is (if it names a file, rename it)",
+            else "UTF-8, as config.toml is (rename the file, if it is one)",
             bool: "True or False",
             int: f"a whole number {limits}{unit}".rstrip(),
             float: f"{limits}{unit}" if limits else f"a finite number{unit and f' ({self.unit})'}",
