@@ -140,12 +140,6 @@ def test_options_that_name_no_projections_are_refused(table: dict[str, Any], mes
         config.build({"task": "regular"} | table)
 
 
-def test_a_network_that_is_no_chain_does_not_go_to_nir() -> None:
-    pytest.importorskip("nir")
-    with pytest.raises(ss.ParameterError, match=r"^to_nir\.network: must be a chain, .*, got v1, w0_2, w1_3, w0_3$"):
-        ss.to_nir(graph())
-
-
 def test_layers_have_neurons_surrogates_and_frozen_weights_of_their_own_and_are_saved(tmp_path: Path) -> None:
     task = ss.tasks.poisson(n_inputs=10, input_rate=40.0, outputs=3, target_rate=20.0, period_ms=200.0, seed=1)
     layers = [10, ss.Layer(8, ss.LIF(tau_mem=20.0, reset="subtract"), "sigmoid"), ss.Layer(6, plastic=False), 3]

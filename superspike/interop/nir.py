@@ -1,7 +1,9 @@
 """Networks to and from NIR, the Neuromorphic Intermediate Representation (Pedersen et al. 2024), as graphs of CubaLIF layers.
 
-A network becomes the chain Input → (Delay → Linear → CubaLIF) per projection → Output; one with recurrent or skip projections
-is refused. NIR's CubaLIF obeys
+Layers become CubaLIF nodes (``hidden1_lif``, …, ``output_lif``) and projections Linear nodes, by the names of their weights:
+``w0``, ``v1``, ``w0_2``. The spikes of layer k pass a Delay, ``delay_k``, on their way to all of them. What arrives at a node
+adds up. A graph of another program may have any names, and say the same in other nodes: several Linear nodes between two
+layers add to one projection, and one that gets or feeds several layers is as many projections. NIR's CubaLIF obeys
 
     τ_syn dI/dt = −I + w_in S        τ_mem dv/dt = (v_leak − v) + R I        S_i(t) = Σ_j W_ij Σ_spikes a δ(t − t_spike)
 
@@ -15,7 +17,8 @@ Programs that step through time often take a spike to be 1 throughout one step i
 
 Times are in s on NIR's side, voltages and currents in mV. Voltages are written relative to rest (v_leak = v_reset = 0),
 because most programs start at v = 0. NIR has no refractory period, and nothing of learning: the graph's metadata hold
-these (and v_rest), and they are read back; other programs ignore them.
+these (and v_rest), and they are read back; other programs ignore them. Matrices of feedback are no part of it: they are made
+from the weights and the seed again.
 """
 
 from __future__ import annotations
@@ -23,14 +26,15 @@ from __future__ import annotations
 import itertools
 import json
 import warnings
-from typing import Any
+from graphlib import CycleError, TopologicalSorter
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..model.feedback import FEEDBACKS
 from ..model.loss import LOSSES
-from ..model.network import Network
+from ..model.network import Network, Projection
 from ..model.neuron import LIF
 from ..model.optimizer import OPTIMIZERS
 from ..model.parameters import Param, ParameterError, extra, number
@@ -45,12 +49,34 @@ KEY = "superspike"  # of the graph's metadata: JSON
 CHOICES = {"feedback": FEEDBACKS, "surrogate": SURROGATES, "optimizer": OPTIMIZERS, "loss": LOSSES}
 PULSE = Param("ms", "how long a spike of height 1 lasts", gt=0)
 
+LINEAR = ("Linear", "Affine")
+FOLLOWS = {  # kinds of nodes, and what may stand before them
+    "Input": (),
+    "Delay": ("Input", "CubaLIF"),
+    **dict.fromkeys(LINEAR, ("Input", "CubaLIF", "Delay")),
+    "CubaLIF": LINEAR,
+    "Output": ("CubaLIF",),
+}
+REMEDIES = {
+    **dict.fromkeys(("CubaLI", "LI", "I"), "; a readout has no spikes to be learned, make it a CubaLIF"),
+    "NIRGraph": "; put its nodes into the graph itself",
+}
+
+
+class Way(NamedTuple):
+    """How spikes go from one layer to another: the names of its nodes."""
+
+    pre: str
+    delay: str | None
+    linear: str
+    post: str
+
 
 def to_nir(network: Network, pulse_ms: float | None = None) -> Any:
     """The network as a ``nir.NIRGraph``, for ``nir.write(path, graph)`` (needs the extra ``nir``).
 
-    Warns of a refractory period, which NIR cannot express; it is kept as metadata. Raises ParameterError unless the network
-    is a chain.
+    Warns of a refractory period, which NIR cannot express; it is kept as metadata. Raises ParameterError where matrices of
+    feedback are not those that weights and seed give: the graph has no place for them.
 
     Parameters
     ----------
@@ -58,9 +84,6 @@ def to_nir(network: Network, pulse_ms: float | None = None) -> Any:
     """
     nir = extra("nir")
     lif, scheme = network.neuron, network.scheme
-    more = [projection.name for projection in network.projections[len(network.sizes) - 1 :]]
-    if more:
-        raise ParameterError(f"to_nir.network: must be a chain, without recurrent and skip projections, got {', '.join(more)}")
     own = [projection.name for projection in network.projections if projection != Projection(*projection.pair)]
     if own:
         raise ParameterError(
@@ -68,46 +91,54 @@ def to_nir(network: Network, pulse_ms: float | None = None) -> Any:
             f"got {', '.join(own)}"
         )
     area = _area("to_nir", pulse_ms)
+    _check_feedback(network)
     if lif.tau_ref:
         warnings.warn(
             f"LIF.tau_ref: NIR has no refractory period; {lif.tau_ref:g} ms are kept as metadata, which other programs ignore. "
             f"Networks with LIF(tau_ref=0) mean the same everywhere",
             stacklevel=2,
         )
+    last = len(network.sizes) - 1
+    layers = ["input", *(f"hidden{k}_lif" for k in range(1, last)), "output_lif"]
     nodes: dict[str, Any] = {"input": nir.Input(input_type=np.array([network.sizes[0]]))}
-    for k, w in enumerate(network.weights):
-        n_pre, n_post = w.shape
-        if scheme.delay:
-            nodes[f"delay_{k}"] = nir.Delay(delay=np.full(n_pre, scheme.delay / 1000))
-        nodes[f"w{k}"] = nir.Linear(weight=np.ascontiguousarray(w.T))
-        nodes["output_lif" if k == len(network.weights) - 1 else f"hidden{k + 1}_lif"] = nir.CubaLIF(
-            tau_mem=np.full(n_post, lif.tau_mem / 1000),
-            tau_syn=np.full(n_post, lif.tau_syn / 1000),
-            r=np.ones(n_post),
-            v_leak=np.zeros(n_post),
-            v_reset=np.zeros(n_post),
-            v_threshold=np.full(n_post, lif.v_threshold - lif.v_rest),
-            w_in=np.full(n_post, lif.tau_syn / 1000 / area),
+    for name, n in zip(layers[1:], network.sizes[1:], strict=True):
+        nodes[name] = nir.CubaLIF(
+            tau_mem=np.full(n, lif.tau_mem / 1000),
+            tau_syn=np.full(n, lif.tau_syn / 1000),
+            r=np.ones(n),
+            v_leak=np.zeros(n),
+            v_reset=np.zeros(n),
+            v_threshold=np.full(n, lif.v_threshold - lif.v_rest),
+            w_in=np.full(n, lif.tau_syn / 1000 / area),
         )
     nodes["output"] = nir.Output(output_type=np.array([network.sizes[-1]]))
-    names = list(nodes)
+    edges = [(layers[-1], "output")]
+    sources = layers[:-1]
+    if scheme.delay:
+        sources = [f"delay_{layer}" for layer in range(last)]
+        edges += zip(layers, sources, strict=False)
+        nodes |= {name: nir.Delay(np.full(n, scheme.delay / 1000)) for name, n in zip(sources, network.sizes, strict=False)}
+    for projection, w in zip(network.projections, network.weights, strict=True):
+        nodes[projection.name] = nir.Linear(weight=np.ascontiguousarray(w.T))
+        edges += [(sources[projection.pre], projection.name), (projection.name, layers[projection.post])]
     kept = {
         "tau_ref": lif.tau_ref,
         "v_rest": lif.v_rest,
         "pulse_ms": pulse_ms,
         "rule": network.rule._asdict(),
         "scheme": {name: value for name, value in scheme._asdict().items() if name != "delay"},
+        "skip": network.skip,  # in this order
         "w0": network.w0,
         "seed": network.seed,
     }
     for kind, registry in CHOICES.items():
         values = getattr(network, kind)
         kept[kind] = {"name": registry.name_of(values), **values._asdict()}
-    return nir.NIRGraph(nodes, list(itertools.pairwise(names)), metadata={KEY: json.dumps(kept, default=number)})
+    return nir.NIRGraph(nodes, edges, metadata={KEY: json.dumps(kept, default=number)})
 
 
 def from_nir(graph: Any, pulse_ms: float | None = None, **options: Any) -> Network:
-    """The network that a ``nir.NIRGraph`` describes: a chain of Linear or Affine and CubaLIF nodes, with or without Delays.
+    """The network that a ``nir.NIRGraph`` describes: layers of CubaLIF, joined by Linear or Affine nodes, with or without Delays.
 
     Parameters
     ----------
@@ -117,30 +148,46 @@ def from_nir(graph: Any, pulse_ms: float | None = None, **options: Any) -> Netwo
 
     Raises
     ------
-    ParameterError : a graph that is no such chain, neurons with different parameters, a bias, a reset that is not to rest,
-        and whatever :class:`Network` refuses
+    ParameterError : a graph that is no chain of layers with recurrent and skip projections, a readout, neurons with different
+        parameters, delays that differ, a bias, a reset that is not to rest, and whatever :class:`Network` refuses
     """
     kept = json.loads(graph.metadata.get(KEY, "{}"))
     area = _area("from_nir", kept.get("pulse_ms") if pulse_ms is None else pulse_ms)
-    weights: list[Array] = []
-    neurons, delays = [], []
-    for name, delay, linear, cuba in _projections(graph):
-        values = {field: _common(name, field, getattr(cuba, field)) for field in ("tau_mem", "tau_syn", "v_leak", "v_threshold")}
-        reset = np.asarray(0.0 if cuba.v_reset is None else cuba.v_reset)  # NIR's default
-        if np.any(reset != values["v_leak"]):
-            wrong = reset[reset != values["v_leak"]][0]
-            raise ParameterError(f"NIR node {name!r}: v_reset must be v_leak, neurons are reset to rest; got {wrong:g}")
+    ways = _ways(graph)
+    layers = _in_order(ways, graph)
+    neurons = {name: _neuron(name, graph.nodes[name]) for name in layers[1:]}
+    lif, rest = neurons[layers[1]], kept.get("v_rest", 0.0)
+    for name, values in neurons.items():
+        for field, value in values.items():
+            if value != lif[field]:
+                raise ParameterError(
+                    f"NIR node {name!r}: all layers must have the same parameters, those of {layers[1]!r} "
+                    f"({field} {lif[field]:g}), got {value:g}"
+                )
+    delays = [0.0 if way.delay is None else _common(way.delay, "delay", graph.nodes[way.delay].delay) for way in ways]
+    for way, delay in zip(ways, delays, strict=True):
+        if delay != delays[0]:
+            raise ParameterError(
+                f"NIR node {way.linear!r}: all projections must have the same delay, that of {ways[0].linear!r} "
+                f"({delays[0]:g} s), got {delay:g} s; put equal Delay nodes before all Linear nodes, or none"
+            )
+    weights: dict[Projection, Array] = {}
+    sizes: dict[str, int] = {}
+    for way in ways:
+        linear, cuba = graph.nodes[way.linear], graph.nodes[way.post]
         if np.any(getattr(linear, "bias", 0)):
-            raise ParameterError(f"NIR node {name!r}: must have no bias, neurons get no constant current")
-        r, w_in = (_per_neuron(name, field, getattr(cuba, field), len(linear.weight)) for field in ("r", "w_in"))
-        scale = r * w_in * area / values["tau_syn"]
-        weights.append((linear.weight * scale[:, None]).T)
-        neurons.append(values)
-        delays.append(0.0 if delay is None else _common(name, "delay", delay.delay))
-    for what, found in (("the same parameters", neurons), ("the same delay", delays)):
-        if any(x != found[0] for x in found):
-            raise ParameterError(f"NIR graph: all layers must have {what}, got {', '.join(map(str, found))}")
-    lif, rest = neurons[0], kept.get("v_rest", 0.0)
+            raise ParameterError(f"NIR node {way.linear!r}: must have no bias, neurons get no constant current")
+        shape = tuple(sizes.setdefault(name, n) for name, n in zip((way.post, way.pre), linear.weight.shape, strict=True))
+        if linear.weight.shape != shape:
+            raise ParameterError(
+                f"NIR node {way.linear!r}: weight must have the shape (n_post, n_pre) = {shape}, got {linear.weight.shape}"
+            )
+        r, w_in = (_per_neuron(way.post, field, getattr(cuba, field), shape[0]) for field in ("r", "w_in"))
+        w = (linear.weight * (r * w_in * area / lif["tau_syn"])[:, None]).T
+        projection = Projection(layers.index(way.pre), layers.index(way.post))
+        weights[projection] = weights[projection] + w if projection in weights else w
+    skip = [(pre, post) for pre, post in sorted(weights) if post > pre + 1]
+    order = [(pre, post) for pre, post in kept.get("skip", [])]
     described: dict[str, Any] = {
         "neuron": LIF(
             tau_mem=_ms(lif["tau_mem"]),
@@ -157,8 +204,27 @@ def from_nir(graph: Any, pulse_ms: float | None = None, **options: Any) -> Netwo
         if kind in kept:
             chosen = dict(kept[kind])
             described[kind] = registry.find(chosen.pop("name"))(**chosen)
-    sizes = [weights[0].shape[0], *(w.shape[1] for w in weights)]
-    return Network(sizes, weights=weights, **described | options)
+    return Network(
+        [sizes[name] for name in layers],
+        weights={projection.name: w for projection, w in weights.items()},
+        recurrent=[(layer, layer) in weights for layer in range(1, len(layers) - 1)],
+        skip=order if sorted(order) == skip else skip,
+        **described | options,
+    )
+
+
+def _check_feedback(network: Network) -> None:
+    """Raise ParameterError unless weights and seed give the feedback matrices again."""
+    if network.feedback.follows_weights:
+        return
+    weights = dict(zip(network.projections, network.weights, strict=True))
+    again = network.feedback.matrices(network.sizes, weights, np.random.default_rng(network.seed).spawn(2)[1])  # as Network
+    for k, (b, ours) in enumerate(zip(again, network.feedback_weights, strict=True), 1):
+        if not np.array_equal(b, ours):
+            raise ParameterError(
+                f"to_nir.network: its feedback must be what its weights and seed determine, NIR has none, got another b{k}; "
+                "save_weights keeps it, and a Network of the same weights without it can be written"
+            )
 
 
 def _area(address: str, pulse_ms: float | None) -> float:
@@ -191,33 +257,83 @@ def _per_neuron(name: str, field: str, values: Any, n: int) -> Array:
     return np.broadcast_to(found, n)
 
 
-def _projections(graph: Any) -> list[tuple[str, Any, Any, Any]]:
-    """The name of each CubaLIF node of a chain, with its Delay (or None), its Linear or Affine node, and itself."""
+def _neuron(name: str, cuba: Any) -> dict[str, float]:
+    """The parameters that all neurons of a layer have."""
+    values = {field: _common(name, field, getattr(cuba, field)) for field in ("tau_mem", "tau_syn", "v_leak", "v_threshold")}
+    reset = np.asarray(0.0 if cuba.v_reset is None else cuba.v_reset)  # NIR's default
+    if np.any(reset != values["v_leak"]):
+        wrong = reset[reset != values["v_leak"]][0]
+        raise ParameterError(f"NIR node {name!r}: v_reset must be v_leak, neurons are reset to rest; got {wrong:g}")
+    return values
+
+
+def _ways(graph: Any) -> list[Way]:
+    """All ways from layer to layer, if every node is of a kind, and in a place, that a network can have."""
     kinds = {name: type(node).__name__ for name, node in graph.nodes.items()}
-    following = dict(graph.edges)
-    here = next((name for name, kind in kinds.items() if kind == "Input"), "")
-    chain = [here]
-    while here in following and len(chain) <= len(kinds):
-        here = following[here]
-        chain.append(here)
-    if len(chain) != len(kinds) or len(graph.edges) != len(kinds) - 1 or kinds.get(here) != "Output":
+    edges = sorted({(str(a), str(b)) for a, b in graph.edges})
+    before: dict[str, list[str]] = {name: [a for a, b in edges if b == name] for name in kinds}
+    after: dict[str, list[str]] = {name: [b for a, b in edges if a == name] for name in kinds}
+    for kind in ("Input", "Output"):
+        if list(kinds.values()).count(kind) != 1:
+            raise ParameterError(f"NIR graph: must have one {kind}, got nodes of the kinds {', '.join(kinds.values())}")
+    rules = {
+        name: f"NIR node {name!r}: must be Delay, Linear or Affine, or CubaLIF, in this order, got {kind}"
+        for name, kind in kinds.items()
+    }
+    for name, kind in kinds.items():
+        if kind not in FOLLOWS:
+            raise ParameterError(f"{rules[name]}{REMEDIES.get(kind, '')}")
+    for a, b in edges:
+        if kinds[a] not in FOLLOWS[kinds[b]]:
+            ends = {
+                "Input": f"NIR node {b!r}: must follow no other node, got",
+                "Output": f"NIR node {b!r}: the graph must end with a CubaLIF layer before it, got",
+            }
+            raise ParameterError(f"{ends.get(kinds[b], f'{rules[b]} after')} {kinds[a]} {a!r}")
+    for name, kind in kinds.items():
+        if kind in LINEAR and graph.nodes[name].weight.ndim != 2:
+            raise ParameterError(f"NIR node {name!r}: weight must be (n_post, n_pre), got {graph.nodes[name].weight.shape}")
+        for others, wish, without in ((before, "follow", "Input"), (after, "lead to", "Output")):
+            if not others[name] and kind != without:
+                raise ParameterError(f"NIR node {name!r}: must {wish} another node, got none")
+    return [
+        Way(pre, source if kinds[source] == "Delay" else None, name, post)
+        for name in kinds
+        if kinds[name] in LINEAR
+        for source in before[name]
+        for pre in (before[source] if kinds[source] == "Delay" else [source])
+        for post in after[name]
+    ]
+
+
+def _in_order(ways: list[Way], graph: Any) -> list[str]:
+    """The layers from the input up, if they are a chain with recurrent and skip projections."""
+    below: dict[str, list[str]] = {}
+    for way in ways:
+        below.setdefault(way.post, []).extend([way.pre] if way.pre != way.post else [])
+    try:
+        layers = list(TopologicalSorter(below).static_order())
+    except CycleError as error:
+        circle = error.args[1]  # each before the next, the first and the last the same
+        joins = [next(way.linear for way in ways if (way.pre, way.post) == pair) for pair in itertools.pairwise(circle)]
         raise ParameterError(
-            f"NIR graph: must be one chain from Input to Output, got {len(kinds)} nodes ({', '.join(kinds.values())}) "
-            f"and {len(graph.edges)} edges"
+            f"NIR nodes {', '.join(map(repr, joins))}: must lead upwards, or from a layer to itself, got a circle through the "
+            f"layers {', '.join(map(repr, circle[1:]))}"
+        ) from None
+    for lower, upper in itertools.pairwise(layers):
+        if lower not in below.get(upper, ()):
+            raise ParameterError(
+                f"NIR nodes {lower!r} and {upper!r}: must be joined, layers are a chain with recurrent and skip projections; "
+                "a Linear node of weights 0 joins them"
+            )
+    ends = sorted({name for name, other in graph.edges if type(graph.nodes[other]).__name__ == "Output"})
+    if ends != layers[-1:]:
+        raise ParameterError(
+            f"NIR graph: its Output must follow the last layer, {layers[-1]!r}, and no other, got {', '.join(map(repr, ends))}"
         )
-    found: list[tuple[str, Any, Any, Any]] = []
-    delay = linear = None
-    for name in chain[1:-1]:
-        node, kind = graph.nodes[name], kinds[name]
-        if kind == "Delay" and delay is linear is None:
-            delay = node
-        elif kind in ("Linear", "Affine") and linear is None and node.weight.ndim == 2:
-            linear = node
-        elif kind == "CubaLIF" and linear is not None:
-            found.append((name, delay, linear, node))
-            delay = linear = None
-        else:
-            raise ParameterError(f"NIR node {name!r}: must be Delay, Linear or Affine, or CubaLIF, in this order, got {kind}")
-    if not found or delay is not None or linear is not None:
-        raise ParameterError("NIR graph: must end with a CubaLIF layer before its Output")
-    return found
+    for way in ways:
+        if way.pre == way.post == layers[-1]:
+            raise ParameterError(
+                f"NIR node {way.linear!r}: must not be recurrent, {way.post!r} is the output layer; only hidden layers can be"
+            )
+    return layers
