@@ -171,7 +171,7 @@ def from_nir(graph: Any, pulse_ms: float | None = None, **options: Any) -> Netwo
                 f"NIR node {way.linear!r}: all projections must have the same delay, that of {ways[0].linear!r} "
                 f"({delays[0]:g} s), got {delay:g} s; put equal Delay nodes before all Linear nodes, or none"
             )
-    weights: dict[Projection, Array] = {}
+    weights: dict[tuple[int, int], Array] = {}
     sizes: dict[str, int] = {}
     for way in ways:
         linear, cuba = graph.nodes[way.linear], graph.nodes[way.post]
@@ -184,9 +184,9 @@ def from_nir(graph: Any, pulse_ms: float | None = None, **options: Any) -> Netwo
             )
         r, w_in = (_per_neuron(way.post, field, getattr(cuba, field), shape[0]) for field in ("r", "w_in"))
         w = (linear.weight * (r * w_in * area / lif["tau_syn"])[:, None]).T
-        projection = Projection(layers.index(way.pre), layers.index(way.post))
-        weights[projection] = weights[projection] + w if projection in weights else w
-    skip = [(pre, post) for pre, post in sorted(weights) if post > pre + 1]
+        pair = layers.index(way.pre), layers.index(way.post)
+        weights[pair] = weights[pair] + w if pair in weights else w
+    skip = sorted((pre, post) for pre, post in weights if post > pre + 1)
     order = [(pre, post) for pre, post in kept.get("skip", [])]
     described: dict[str, Any] = {
         "neuron": LIF(
@@ -206,7 +206,7 @@ def from_nir(graph: Any, pulse_ms: float | None = None, **options: Any) -> Netwo
             described[kind] = registry.find(chosen.pop("name"))(**chosen)
     return Network(
         [sizes[name] for name in layers],
-        weights={projection.name: w for projection, w in weights.items()},
+        weights={Projection(*pair).name: w for pair, w in weights.items()},
         recurrent=[(layer, layer) in weights for layer in range(1, len(layers) - 1)],
         skip=order if sorted(order) == skip else skip,
         **described | options,
@@ -217,7 +217,7 @@ def _check_feedback(network: Network) -> None:
     """Raise ParameterError unless weights and seed give the feedback matrices again."""
     if network.feedback.follows_weights:
         return
-    weights = dict(zip(network.projections, network.weights, strict=True))
+    weights = {(own.pre, own.post): w for own, w in zip(network.projections, network.weights, strict=True)}
     again = network.feedback.matrices(network.sizes, weights, np.random.default_rng(network.seed).spawn(2)[1])  # as Network
     for k, (b, ours) in enumerate(zip(again, network.feedback_weights, strict=True), 1):
         if not np.array_equal(b, ours):
