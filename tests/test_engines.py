@@ -226,15 +226,18 @@ def test_a_call_of_more_intervals_than_the_event_engine_keeps_maps_for() -> None
             assert relative(ours, theirs) < 1e-9  # double precision, times the growth e^4 of an interval
 
 
-@pytest.mark.parametrize("own", [[], [Projection(0, 1, mask=0.8, delay=2.0), Projection(1, 1, delay=0.3, signs=0.5)]])
-def test_any_number_of_threads_gives_the_same_bits(own: list[Projection]) -> None:
+OWN = [Projection(0, 1, mask=0.8, delay=2.0), Projection(1, 1, delay=0.3, signs=0.5)]
+
+
+@pytest.mark.parametrize(("optimizer", "own"), [("rmaxprop", []), ("adam", OWN)])
+def test_any_number_of_threads_gives_the_same_bits(optimizer: str, own: list[Projection]) -> None:
     task = tasks.poisson(n_inputs=40, input_rate=10.0, outputs=20, target_rate=10.0, period_ms=700.0, seed=3)
     found = []
     for threads in (1, 2, 3, 9):  # of which some have no neuron of a layer
-        network = Network([40, 100, 50, 20], rule=Rule(rho=1.0), w0=150.0, projections=own, seed=2)
+        network = Network([40, 100, 50, 20], optimizer=optimizer, rule=Rule(rho=1.0), w0=150.0, projections=own, seed=2)
         simulation = Simulation(network, task, "event", threads)
         spikes = spikes_of(simulation, 12_300)
-        found.append((spikes, [*network.weights, *simulation.traces["m"], *simulation.traces["h2"]]))
+        found.append((spikes, [*network.weights, *simulation.state.memories, *simulation.traces["m"], *simulation.traces["h2"]]))
     assert all(len(found[0][0][layer]) > 20 for layer in range(4))
     for spikes, arrays in found[1:]:
         assert spikes == found[0][0]

@@ -72,14 +72,14 @@ class Simulation:
         self.block_steps = whole_steps("Rule.block", rule.block, scheme.dt)
         delay = whole_steps("Scheme.delay", scheme.delay, scheme.dt)
         check_memory("Scheme.delay", f"{scheme.delay:g} ms", 2 * delay * sum(map(padded, sizes)) * dtype().itemsize)
-        own = [whole_steps("Projection.delay", time, scheme.dt) for time in network.delays]
-        check_memory("Projection.delay", f"{max(network.delays):g} ms", 16 * max(own) * (len(sizes) + 2))  # of the log
+        delays = [whole_steps("Projection.delay", time, scheme.dt) for time in network.delays]
+        check_memory("Projection.delay", f"{max(network.delays):g} ms", 16 * max(delays) * (len(sizes) + 2))  # of the log
         spiking = network.layers[1:]
         self.n_ref = np.array([0, *(whole_steps("tau_ref", layer.neuron.tau_ref, scheme.dt) for layer in spiking)])
         most_inputs, most_targets = self.task.most_spikes
         self._room = self._declared("room", sizes[-1], sizes[-1], most_targets, 1)
         error, impulse = error_filter(rule, scheme) if network.loss.filtered else (None, 1.0)
-        self.where = layout(sizes, network.pairs, own)
+        self.where = layout(sizes, network.pairs, delays)
         self.constants = Constants(
             step=np.zeros(len(sizes), np.int64),
             cells=numbers([(), *(layer.neuron.cell(scheme.dt, scheme.integration) for layer in spiking)], dtype),
@@ -183,8 +183,8 @@ class Simulation:
     def _check_methods(self) -> None:
         """Raise the error that says what is wrong with somebody's own class, for the compiler or for memory."""
         network, one, ids = self.network, self.network.dtype(1), np.zeros(1, np.int32)
-        sizes, loss = np.zeros(1, network.dtype), cast(network.loss, network.dtype)
-        check_method("impulses", loss, read_only(ids), read_only(ids), 1, ids, ids, sizes)
+        loss = cast(network.loss, network.dtype)
+        check_method("impulses", loss, read_only(ids), read_only(ids), 1, ids, ids, np.zeros(1, network.dtype))
         check_method("step", self._method, one, (one,) * len(self.state.memories), one, one)
         for layer in network.layers[1:]:
             cell = cast(layer.neuron.cell(network.scheme.dt, network.scheme.integration), network.dtype)
