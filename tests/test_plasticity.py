@@ -168,6 +168,75 @@ def test_a_closed_loop_of_the_three_objects_learns_as_our_engine_does() -> None:
         np.testing.assert_allclose(w, theirs, rtol=1e-12)
 
 
+def in_a_plain_loop(network: Network, task: Task, steps: int) -> tuple[dict[int, list[tuple[int, int]]], list[np.ndarray]]:
+    """The network, recurrent projections and all, as somebody's own loop: neurons in NumPy, one SuperSpike per projection.
+
+    Returns each layer's spikes (step, id), as the engines' :func:`helpers.spikes_of`, and the weights at the end.
+    """
+    sizes, scheme, lif, rule = network.sizes, network.scheme, network.neuron, network.rule
+    delay, n_ref, last = round(scheme.delay / scheme.dt), round(lif.tau_ref / scheme.dt), len(sizes) - 1
+    a_syn, c = np.exp(-scheme.dt / lif.tau_syn), scheme.dt / lif.tau_mem
+    weights = [w.copy() for w in network.weights]
+    shared = {"dt_ms": scheme.dt, "precision": scheme.precision}
+    rules = [
+        SuperSpike(
+            *w.shape, delay_ms=scheme.delay, block_ms=rule.block, optimizer=network.optimizer,
+            rho=0.0 if post == last else rule.rho, exponent=rule.exponent, **shared,
+        )
+        for (_, post), w in zip(network.projections, weights, strict=True)
+    ]  # fmt: skip
+    output = VanRossumError(sizes[-1], delay_ms=scheme.delay, **shared)
+    hidden = [Feedback(network.feedback, weights[layer:last], **shared) for layer in range(1, last)]
+    rasters = [x.to_raster(scheme.dt, task.period_ms) for x in (task.inputs, task.targets)]
+    v, current = ([np.zeros(n) for n in sizes] for _ in range(2))
+    free = [np.zeros(n, int) for n in sizes]  # the step from which on a neuron is not refractory
+    spikes: dict[int, list[list[int]]] = {row: [] for row in range(len(sizes) + 1)}
+    for step in range(steps):
+        for row, raster in zip((0, last + 1), rasters, strict=True):
+            spikes[row].append(np.flatnonzero(raster[step % len(raster)]).tolist())
+        for layer in range(1, last + 1):
+            v[layer] = np.where(step < free[layer], 0.0, (1 - c) * v[layer] + c * current[layer])
+            fired = v[layer] > lif.v_threshold - lif.v_rest
+            v[layer][fired], free[layer][fired] = 0.0, step + n_ref + 1
+            current[layer] *= a_syn
+            spikes[layer].append(np.flatnonzero(fired).tolist())
+        for (pre, post), w in zip(network.projections, weights, strict=True):
+            for j in spikes[pre][step - delay] if step >= delay else []:
+                current[post] += w[j]
+        e = [output.step(spikes[last][-1], spikes[last + 1][-1])]
+        e = [helper.step(output.impulses) for helper in hidden] + e
+        for (pre, post), plasticity, w in zip(network.projections, rules, weights, strict=True):
+            plasticity.step(spikes[pre][-1], v[post] + lif.v_rest, e[post - 1], post_spikes=spikes[post][-1])
+            if plasticity.block_complete:
+                plasticity.update(w)
+        if rules[0].block_complete:
+            for helper in hidden:
+                helper.refresh()
+    return {row: [(t, i) for t, ids in enumerate(x) for i in ids] for row, x in spikes.items()}, weights
+
+
+@pytest.mark.parametrize("delay", [0.8, 0.1, 0.0])
+@pytest.mark.parametrize(
+    ("sizes", "options"),
+    [
+        ([12, 7, 3], {"recurrent": True, "rule": Rule(block=20.0, rho=1000.0, exponent=2.0)}),
+        ([12, 7, 5, 3], {"recurrent": [True, True], "skip": [(0, 3)]}),
+    ],
+    ids=["one layer", "two layers and a skip"],
+)
+def test_a_loop_of_one_s_own_with_recurrent_projections_learns_as_our_engine_does(
+    sizes: list[int], options: dict[str, Any], delay: float
+) -> None:
+    network = a_network(sizes, scheme=Scheme(precision="double", delay=delay), optimizer=SGD(1.0), **options)
+    task, initial = a_task(), [w.copy() for w in network.weights]
+    spikes, weights = in_a_plain_loop(network, task, STEPS)
+    assert spikes == spikes_of(Simulation(network, task, "clock"), STEPS)
+    assert min(map(len, spikes.values())) > 5
+    for w, before, theirs in zip(weights, initial, network.weights, strict=True):
+        assert np.abs(theirs - before).max() > 1e-3  # mV: every projection learns
+        assert relative(w - before, theirs - before) < 1e-12  # double precision: six blocks, an interval's growth e^4
+
+
 class PlainRule:
     """The rule as its docstring says it (:mod:`superspike.model.scheme`, step 5), written once more, densely, in NumPy."""
 
