@@ -398,7 +398,8 @@ class SuperSpike(Stateful):
     """The plasticity of one projection (i ← j), driven by the caller's arrays (ZG18 Eq. 3.3; RMaxProp at block ends).
 
     In every step of the caller's simulation, :meth:`step` takes what happened in it; at the end of a block,
-    :meth:`update` changes the caller's weights. A step costs O(n_post) plus presynaptic spikes × n_post.
+    :meth:`update` changes the caller's weights. A step costs O(n_post) plus presynaptic spikes × n_post. Of a recurrent
+    projection both sides are one layer: its spikes of this step are the presynaptic ones, and the delay is as ever.
 
     Parameters
     ----------
