@@ -20,7 +20,7 @@ TARGETS = {0: [40, 100], 1: [60, 120], 2: [80]}  # ms
 
 def main(out="recurrent_loop.png", quick=False):
     """Learn with the recurrent projection and without, draw, return both learning curves (error, first trial: 1)."""
-    trials = 40 if quick else 150
+    trials = 25 if quick else 150
     found = {recurrent: learn(recurrent, trials) for recurrent in (True, False)}
     draw(out, found)
     return found[True][0], found[False][0]
