@@ -34,7 +34,7 @@ from numpy.typing import NDArray
 
 from ..model.feedback import FEEDBACKS
 from ..model.loss import LOSSES
-from ..model.network import Network, Projection
+from ..model.network import Network
 from ..model.neuron import LIF
 from ..model.optimizer import OPTIMIZERS
 from ..model.parameters import Param, ParameterError, extra, number
@@ -90,6 +90,14 @@ def to_nir(network: Network, pulse_ms: float | None = None) -> Any:
             f"to_nir.network: must have projections without delays, masks, signs or bounds of their own, none of them frozen, "
             f"got {', '.join(own)}"
         )
+    if scheme.integration == "nmz19":
+        raise ParameterError("to_nir.network: must be integrated as euler or exact, NIR's currents are others, got nmz19")
+    for k, layer in enumerate(network.layers[1:], 1):
+        if layer != (layer.n, lif, network.surrogate, True) or not isinstance(lif, LIF) or lif.reset != "rest":
+            raise ParameterError(
+                f"to_nir.network: must have plastic layers of the same LIF neurons, with a reset to rest, and of one surrogate, "
+                f"got for layer {k} {layer}"
+            )
     area = _area("to_nir", pulse_ms)
     _check_feedback(network)
     if lif.tau_ref:
