@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from .model.feedback import Random as Random
     from .model.feedback import Symmetric as Symmetric
     from .model.feedback import Uniform as Uniform
+    from .model.loss import SquaredError as SquaredError
     from .model.loss import VanRossum as VanRossum
     from .model.loss import Windowed as Windowed
     from .model.network import Layer as Layer
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from .model.network import load_weights as load_weights
     from .model.network import save_weights as save_weights
     from .model.neuron import LIF as LIF
+    from .model.neuron import Readout as Readout
     from .model.optimizer import SGD as SGD
     from .model.optimizer import Adam as Adam
     from .model.optimizer import RMaxProp as RMaxProp
@@ -70,9 +72,9 @@ _HOMES = {
     "lab.config": ("Training",),
     "interop.nir": ("from_nir", "to_nir"),
     "model.feedback": ("NoFeedback", "Random", "Symmetric", "Uniform"),
-    "model.loss": ("VanRossum", "Windowed"),
+    "model.loss": ("VanRossum", "Windowed", "SquaredError"),
     "model.network": ("Layer", "Network", "load_weights", "save_weights"),
-    "model.neuron": ("LIF",),
+    "model.neuron": ("LIF", "Readout"),
     "model.optimizer": ("SGD", "Adam", "RMSprop", "RMaxProp"),
     "model.projection": ("Projection",),
     "interop.plasticity": ("SuperSpike",),

@@ -25,7 +25,7 @@ def written(
     memory = np.zeros(loss.memory(n), int)
     for spikes, shown in zip(outputs, targets, strict=True):
         units, sizes = np.zeros((2, loss.room(n, len(spikes), len(shown), 1)), int)
-        count = impulses(loss, np.array(spikes, int), np.array(shown, int), window, memory, units, sizes)
+        count = impulses(loss, np.array(spikes, int), np.array(shown, int), np.zeros(0), window, memory, units, sizes)
         units, sizes = units[:count], sizes[:count]
         assert set(sizes) <= {-1, 1}
         found.append((units[sizes == -1].tolist(), units[sizes == 1].tolist()))
@@ -65,6 +65,10 @@ class Twice(NamedTuple):
         return False
 
     @property
+    def reads_potentials(self) -> bool:
+        return False
+
+    @property
     def filtered(self) -> bool:
         return True
 
@@ -78,7 +82,7 @@ class Twice(NamedTuple):
     def room(self, outputs: int, spikes: int, targets: int, steps: int) -> int:
         return 2 * spikes + targets
 
-    def impulses(self, spikes, targets, window, memory, units, sizes):  # type: ignore[no-untyped-def]
+    def impulses(self, spikes, targets, u, window, memory, units, sizes):  # type: ignore[no-untyped-def]
         n = 2 * len(spikes)
         for s in range(n):
             units[s], sizes[s] = spikes[s // 2], -1
@@ -139,6 +143,7 @@ class Raw(NamedTuple):
 
     follows_spikes = False
     filtered = False
+    reads_potentials = False
     window_ms = 0.0
 
     def memory(self, outputs: int) -> int:
@@ -147,7 +152,7 @@ class Raw(NamedTuple):
     def room(self, outputs: int, spikes: int, targets: int, steps: int) -> int:
         return spikes + targets
 
-    def impulses(self, spikes, targets, window, memory, units, sizes):  # type: ignore[no-untyped-def]
+    def impulses(self, spikes, targets, u, window, memory, units, sizes):  # type: ignore[no-untyped-def]
         n = len(spikes)
         for s in range(n):
             units[s], sizes[s] = spikes[s], -0.5
@@ -223,7 +228,7 @@ helper = {compiled}(far)
 
 @LOSSES.register("far")
 class Far(NamedTuple):
-    follows_spikes, filtered, window_ms = False, True, 0.0
+    follows_spikes, reads_potentials, filtered, window_ms = False, False, True, 0.0
 
     def memory(self, outputs):
         return 1
@@ -231,7 +236,7 @@ class Far(NamedTuple):
     def room(self, outputs, spikes, targets, steps):
         return spikes
 
-    def impulses(self, spikes, targets, window, memory, units, sizes):
+    def impulses(self, spikes, targets, u, window, memory, units, sizes):
         if len(targets) > 0:
             helper(memory)
         return 0
@@ -271,9 +276,9 @@ def test_what_a_loss_declares_is_checked(
 @pytest.mark.parametrize(
     ("impulses", "message"),
     [
-        (lambda self, spikes, targets, window, memory, units, sizes: None, "must return how many errors it wrote, got None"),
-        (lambda self, spikes, targets, window, memory, units, sizes: (1, 0), r"must return how many .*, got \(1, 0\)"),
-        (lambda self, spikes, targets, window, memory, units, sizes: 1.0, r"must return how many errors it wrote, got 1\.0"),
+        (lambda self, spikes, targets, u, window, memory, units, sizes: None, "must return how many errors it wrote, got None"),
+        (lambda self, spikes, targets, u, window, memory, units, sizes: (1, 0), r"must return how many .*, got \(1, 0\)"),
+        (lambda self, spikes, targets, u, window, memory, units, sizes: 1.0, r"must return how many errors it wrote, got 1\.0"),
         (lambda self, spikes, targets: 0, r"must be defined as impulses\(self, spikes, .*, sizes\), and run, got TypeError"),
         (lambda self, spikes, *others: spikes.fill(1), "must be defined as .*, and run, got ValueError: .*read-only"),
     ],

@@ -180,6 +180,7 @@ def gate(monkeypatch: pytest.MonkeyPatch) -> type:
 
         follows_spikes = VanRossum.follows_spikes
         filtered = VanRossum.filtered
+        reads_potentials = VanRossum.reads_potentials
         window_ms = VanRossum.window_ms
         memory = VanRossum.memory
         room = VanRossum.room

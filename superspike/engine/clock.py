@@ -15,6 +15,7 @@ choose_by_type(surrogate.derivative)
 choose_by_type(neuron.potential)
 choose_by_type(neuron.after_spike)
 choose_by_type(neuron.seen)
+readout_step, readout_row_step = inlined(neuron.readout_step), inlined(rule.readout_row_step)
 neuron_step, add_rows, find_spikes = inlined(neuron.neuron_step), inlined(neuron.add_rows), compiled(neuron.find_spikes)
 error_step, add_squares = inlined(error.error_step), inlined(error.add_squares)
 hold_errors = inlined(error.hold_errors)
@@ -37,6 +38,18 @@ def stepping(cell: Any, surrogate: Any) -> Callable[..., None]:
         log.ptr[layer, u + 1] = log.ptr[layer, u]
         if fired:
             find_spikes(refractory, n_ref, 1, log.ptr[layer], u, log.ids)
+
+    return step
+
+
+def reading(cell: Any) -> Callable[..., None]:
+    """What takes a readout through step 1: its potentials go to row ``late`` of the ring."""
+
+    def step(place: Any, layer: int, late: int, u: int) -> None:
+        where, c, state, log = kept(place)
+        a, b = where.start[layer], where.start[layer + 1]
+        readout_step(state.v[a:b], state.current[a:b], state.f[late, a:b], unpack(cell, c.cells[layer]))
+        log.ptr[layer, u + 1] = log.ptr[layer, u]
 
     return step
 
@@ -109,16 +122,20 @@ def advance(where: Layout, c: Constants, state: State, log: Log, feedback: Array
             pre, first, s = where.pre[k], where.row_start[k], arrived - where.delay[k]
             for n in range(ptr[pre, s], ptr[pre, s + 1]):
                 state.p1[first + ids[n]] += 1
+            readout, end = c.readout == 1 and where.post[k] == output, where.row_start[k + 1]
             if plastic[k]:
                 a, b = start[where.post[k]], start[where.post[k] + 1]
-                for row in range(where.row_start[k + 1] - first):
+                for row in range(end - first):
                     i = where.w_start[k] + row * (b - a)
                     j = i + b - a
-                    synapse_step(
-                        state.p2[first + row], state.f[now, a:b], state.e2[a:b],
-                        state.h1[i:j], state.h2[i:j], state.m[i:j], c.trace,
-                    )  # fmt: skip
-        pre_step(state.p1, state.p2, c.pre)
+                    if readout:
+                        readout_row_step(state.p2[first + row], state.e2[a:b], state.m[i:j])
+                    else:
+                        synapse_step(
+                            state.p2[first + row], state.f[now, a:b], state.e2[a:b],
+                            state.h1[i:j], state.h2[i:j], state.m[i:j], c.trace,
+                        )  # fmt: skip
+            pre_step(state.p1[first:end], state.p2[first:end], c.read if readout else c.pre)
         if (t + u) % FLUSH == 1:
             for x in (
                 state.v,

@@ -22,12 +22,13 @@ from .traces import (
     TAGS,
     Propagators,
     apply_map,
-    begin_map,
+    begin_free,
     chain_free,
     chain_map,
     enter_spike,
     load_eight,
     new_frame,
+    next_readout_sums,
     next_sums,
     store_eight,
 )
@@ -37,6 +38,7 @@ choose_by_type(surrogate.derivative)
 choose_by_type(neuron.potential)
 choose_by_type(neuron.after_spike)
 choose_by_type(neuron.seen)
+readout_step = inlined(neuron.readout_step)
 neuron_step, add_rows, find_spikes = inlined(neuron.neuron_step), inlined(neuron.add_rows), compiled(neuron.find_spikes)
 flush = inlined(rule.flush)
 learns, asked = compiled(shared.learns), compiled(shared.asked)
@@ -53,7 +55,7 @@ class Work(NamedTuple):
     end: Array  # to end
     sums: Array  # (8 neurons,): X1, X2, Z1, Z2, E1, E2, Y1, Y2 of the current interval: see place
     maps: Array  # (TAGS, 8 neurons): U11, U12, U21, U22, E1, E2, Y1, Y2 from the start of an interval to that of the current
-    free: Array  # (TAGS, 6): P11, P21, P22, G11, G21, G22 over the same time
+    free: Array  # (2, TAGS, 6): P11, P21, P22, G11, G21, G22 over the same time, of both kinds of layers: see table_of
     tag: Array  # (rows of synapses,): the interval whose frame the row is in
     p: Array  # (2, rows of synapses): its p̃ in that frame
     zero: Array  # (rows of synapses,): whether h is zero, as far as known; this alone is kept between calls
@@ -80,7 +82,7 @@ def workspace(where: Layout, dtype: type, spikes: int, errors: int, part: int = 
         end=np.minimum(start + units * (part + 1) // parts * LANES, last),
         sums=sums,
         maps=zeros((TAGS, 8 * neurons), dtype, 1),
-        free=zeros((TAGS, 6), dtype),
+        free=zeros((2, TAGS, 6), dtype),
         tag=np.zeros(rows, np.int64),
         p=zeros((2, rows), dtype),
         zero=np.zeros(rows, np.bool_),
@@ -95,6 +97,18 @@ def workspace(where: Layout, dtype: type, spikes: int, errors: int, part: int = 
         arrivals=zeros((WINDOW, staggered(neurons, dtype)), dtype, 2),
         squares=zeros(outputs, dtype, 3),
     )
+
+
+@compiled
+def kind_of(where: Layout, c: Constants, layer: int) -> int:
+    """0 for layers of spiking neurons, 1 for a readout: which of the two tables, and free motions, are a layer's."""
+    return c.readout if layer == where.output else 0
+
+
+@compiled
+def table_of(tables: Propagators, kind: int) -> Propagators:
+    """One of the two tables that lie in these arrays."""
+    return Propagators(tables.step[kind], tables.spike[kind], tables.end[kind], tables.error[kind])
 
 
 @inlined
@@ -114,6 +128,15 @@ def own_delay(where: Layout, layer: int) -> int:
         if where.pre[k] == where.post[k] == layer:
             steps = min(steps, where.delay[k])
     return steps
+
+
+@compiled
+def deliver(where: Layout, state: State, log: Log, layer: int, current: Array, u: int, one: float) -> None:
+    """Deliver to a layer the spikes that arrive in local step u."""
+    for k in range(len(where.pre)):
+        if where.post[k] == layer:
+            pre, s = where.pre[k], u - where.delay[k]
+            add_rows(current, state.w, where.w_start[k], log.ids, log.ptr[pre, s], log.ptr[pre, s + 1], one)
 
 
 @compiled
@@ -137,13 +160,22 @@ def neurons(
             ptr[layer, u + s + 1] = ptr[layer, u + s]
             if fired:
                 find_spikes(refractory, n_ref, 1, ptr[layer], u + s, ids)
-        for k in range(len(where.pre)):
-            if where.post[k] == layer:
-                arrived = u + s - where.delay[k]
-                begin, end = ptr[where.pre[k], arrived], ptr[where.pre[k], arrived + 1]
-                add_rows(current, state.w, where.w_start[k], ids, begin, end, one)
+        deliver(where, state, log, layer, current, u + s, one)
     if at_once:
         find_spikes(refractory, n_ref, window, ptr[layer], u, ids)
+
+
+@compiled
+def potentials(
+    where: Layout, c: Constants, state: State, log: Log, layer: int, t: int, u: int, window: int, cell: Any
+) -> None:  # fmt: skip
+    """Take a readout through a window: its potentials go where the surrogates of spiking neurons go."""
+    a, b, one = where.start[layer], where.start[layer + 1], type(c.impulse)(1)
+    for s in range(window):
+        row = state.f[(t + s + c.delay) & (len(state.f) - 1), a:b]
+        readout_step(state.v[a:b], state.current[a:b], row, cell)
+        log.ptr[layer, u + s + 1] = log.ptr[layer, u + s]
+        deliver(where, state, log, layer, state.current[a:b], u + s, one)
 
 
 def stepping(cell: Any, surrogate: Any) -> Callable[..., None]:
@@ -153,6 +185,16 @@ def stepping(cell: Any, surrogate: Any) -> Callable[..., None]:
         where, c, state, log = kept(place)
         own, its = unpack(cell, c.cells[layer]), unpack(surrogate, c.surrogates[layer])
         neurons(where, c, state, log, layer, t, u, window, own, its)
+
+    return step
+
+
+def reading(cell: Any) -> Callable[..., None]:
+    """What takes a readout through a window."""
+
+    def step(place: Any, layer: int, t: int, u: int, window: int) -> None:
+        where, c, state, log = kept(place)
+        potentials(where, c, state, log, layer, t, u, window, unpack(cell, c.cells[layer]))
 
     return step
 
@@ -167,7 +209,8 @@ def first_synapse(where: Layout, k: int, row: int) -> int:
 
 @compiled
 def take_spikes(
-    where: Layout, log: Log, plastic: Array, layer: int, u: int, begin: int, end: int, d: Array, q: int, work: Work, now: int
+    where: Layout, log: Log, plastic: Array, layer: int, u: int, begin: int, end: int, d: Array, q: int, work: Work,
+    free: Array, now: int,
 ) -> tuple[int, int, int]:  # fmt: skip
     """List the next spikes that enter the layer's synapses, and those of their rows that are in older frames.
 
@@ -189,7 +232,7 @@ def take_spikes(
                         put(work.old, (1, old), item(work.tag, row))
                         put(work.old_p, (0, old), item(work.p, (0, row)))
                         put(work.old_p, (1, old), item(work.p, (1, row)))
-                        new_frame(work, row, now)
+                        new_frame(work, free, row, now)
                         old += 1
                     add(work.p, (0, row), item(d, (q + s, 0)))
                     add(work.p, (1, row), item(d, (q + s, 1)))
@@ -290,7 +333,7 @@ def own_rates(where: Layout, c: Constants, state: State, log: Log, layer: int, u
 
 @compiled
 def next_step(
-    where: Layout, sums: Any, e1: Any, g: Any, squares: Any, f: Array, feedback: Array, layer: int, output: bool,
+    where: Layout, sums: Any, e1: Any, g: Any, squares: Any, f: Array, feedback: Array, layer: int, output: bool, readout: bool,
     i: int, p: int, s: int, ahead: int, table: Propagators, q: int, work: Work,
 ) -> Any:  # fmt: skip
     """Sums, errors and squares of a vector of neurons from i on after step s of a window, whose surrogates are in row p of f."""
@@ -305,12 +348,14 @@ def next_step(
                 e1 = e1 + impulse * load(feedback, first + item(work.wrong, n) * width + i)
         else:
             e1 = e1 + load(work.arrivals, (s, i))
+    if readout:
+        return next_readout_sums(sums, g, table.step, q + s), e1, g, squares
     return next_sums(sums, load(f, (p, i)), g, table.step, q + s), e1, g, squares
 
 
 @compiled
 def vectors(
-    where: Layout, state: State, feedback: Array, layer: int, output: bool, ahead: int, t: int, begin: int, end: int, spikes: int,
+    where: Layout, state: State, feedback: Array, layer: int, output: bool, readout: bool, ahead: int, t: int, begin: int, end: int, spikes: int,
     table: Propagators, q: int, work: Work,
 ) -> None:  # fmt: skip
     """Take errors, sums and synapses of one layer through steps: a vector of neurons stays in registers meanwhile."""
@@ -323,7 +368,7 @@ def vectors(
             stop = item(work.at, n) if n < spikes else end
             for s in range(now, stop):
                 sums, e1, g, squares = next_step(
-                    where, sums, e1, g, squares, f, feedback, layer, output, i, (t + s) & r, s, ahead, table, q, work
+                    where, sums, e1, g, squares, f, feedback, layer, output, readout, i, (t + s) & r, s, ahead, table, q, work
                 )
             now = stop
             if n < spikes:
@@ -337,18 +382,20 @@ def vectors(
 
 @compiled
 def synapses(
-    where: Layout, state: State, feedback: Array, layer: int, ahead: int, t: int, begin: int, end: int, spikes: int, old: int,
-    table: Propagators, q: int, work: Work,
+    where: Layout, state: State, feedback: Array, layer: int, kind: int, ahead: int, t: int, begin: int, end: int, spikes: int,
+    old: int, table: Propagators, q: int, work: Work,
 ) -> None:  # fmt: skip
     """Take errors, sums and synapses of one layer through the steps from ``begin`` to ``end`` of a window that starts at t."""
     for n in range(old):
         tag, p1, p2 = item(work.old, (1, n)), item(work.old_p, (0, n)), item(work.old_p, (1, n))
-        first, maps, free = item(work.old, (0, n)), work.maps[tag], work.free[tag]
+        first, maps, free = item(work.old, (0, n)), work.maps[tag], work.free[kind, tag]
         apply_map(state.h1, state.h2, state.m, first, maps, work.begin[layer], work.end[layer], p1, p2, free)
-    if layer == where.output:  # a constant in either call: no vector keeps registers for what it does not need
-        vectors(where, state, feedback, layer, True, ahead, t, begin, end, spikes, table, q, work)
+    if kind == 1:  # constants in all calls: no vector keeps registers for what it does not need
+        vectors(where, state, feedback, layer, True, True, ahead, t, begin, end, spikes, table, q, work)
+    elif layer == where.output:
+        vectors(where, state, feedback, layer, True, False, ahead, t, begin, end, spikes, table, q, work)
     else:
-        vectors(where, state, feedback, layer, False, ahead, t, begin, end, spikes, table, q, work)
+        vectors(where, state, feedback, layer, False, False, ahead, t, begin, end, spikes, table, q, work)
 
 
 @compiled
@@ -363,19 +410,23 @@ def pre_spikes(where: Layout, state: State, log: Log, k: int, u: int, window: in
 
 
 @compiled
-def end_interval(where: Layout, state: State, plastic: Array, end: Array, work: Work, now: int) -> None:
-    """Chain the interval's sums to the maps and clear them; the free motions of an interval of that length are given."""
+def end_interval(where: Layout, c: Constants, state: State, plastic: Array, ends: Array, q: int, work: Work, now: int) -> None:
+    """Chain the sums of an interval of q steps to the maps and clear them; ``ends`` has both kinds' free motions."""
     x, g = work.sums, work.free
     for tag in range(now + 1):
         for layer in range(1, len(where.start) - 1):
             if learns(where, plastic, layer):
-                chain_map(work.maps[tag], x, work.begin[layer], work.end[layer], g[tag], end)
-        chain_free(g[tag], end)
+                kind = kind_of(where, c, layer)
+                chain_map(work.maps[tag], x, work.begin[layer], work.end[layer], g[kind, tag], ends[kind, q])
+        for kind in range(c.readout + 1):
+            chain_free(g[kind, tag], ends[kind, q])
     x[:] = 0
-    for j in range(len(state.p1)):
-        p1 = state.p1[j]
-        state.p1[j] = end[0] * p1
-        state.p2[j] = end[1] * p1 + end[2] * state.p2[j]
+    for k in range(len(where.pre)):
+        end = ends[kind_of(where, c, where.post[k]), q]
+        for j in range(where.row_start[k], where.row_start[k + 1]):
+            p1 = state.p1[j]
+            state.p1[j] = end[0] * p1
+            state.p2[j] = end[1] * p1 + end[2] * state.p2[j]
     for y in (state.v, state.current, state.zeta, state.zeta_a, state.p1, state.p2):
         flush(y)
 
@@ -411,16 +462,16 @@ def start_maps(state: State, work: Work) -> None:
 
 
 @compiled
-def end_maps(where: Layout, state: State, plastic: Array, work: Work) -> None:
+def end_maps(where: Layout, c: Constants, state: State, plastic: Array, work: Work) -> None:
     """Bring every row up to date: the state becomes the clock engine's. Find the rows whose neuron has long been silent."""
     for k in range(len(where.pre)):
-        begin, end = work.begin[where.post[k]], work.end[where.post[k]]
+        begin, end, free = work.begin[where.post[k]], work.end[where.post[k]], work.free[kind_of(where, c, where.post[k])]
         for row in range(where.row_start[k], where.row_start[k + 1]):
             tag, p1, p2 = work.tag[row], work.p[0, row], work.p[1, row]
             silent = p1 == 0 and p2 == 0  # since the last touch: no spike either
             if plastic[k] and not (silent and work.zero[row]):
                 first = first_synapse(where, k, row)
-                apply_map(state.h1, state.h2, state.m, first, work.maps[tag], begin, end, p1, p2, work.free[tag])
+                apply_map(state.h1, state.h2, state.m, first, work.maps[tag], begin, end, p1, p2, free[tag])
                 if tag == 0:  # no spike since the first interval: the traces have decayed a while
                     h1, h2 = state.h1[first + begin : first + end], state.h2[first + begin : first + end]
                     flush(h1)
@@ -433,14 +484,14 @@ def end_maps(where: Layout, state: State, plastic: Array, work: Work) -> None:
 @kernel
 def advance(
     where: Layout, c: Constants, state: State, log: Log, feedback: Array, plastic: Array, t: int, steps: int,
-    table: Propagators, work: Work,
+    tables: Propagators, work: Work,
 ) -> None:  # fmt: skip
     """Simulate ``steps`` steps from step ``t``. Arguments as in the clock engine.
 
-    ``table`` holds one interval's propagators. A layer is taken through a window of steps at a time: first the neurons of
+    ``tables`` hold one interval's propagators, for spiking neurons and for a readout. A layer is taken through a window of steps at a time: first the neurons of
     every layer, then errors and synapses. Between calls the state is the clock engine's.
     """
-    history, interval, layers, output = log.ptr.shape[1] - 1 - steps, len(table.step), len(where.start) - 1, where.output
+    history, interval, layers, output = log.ptr.shape[1] - 1 - steps, tables.step.shape[1], len(where.start) - 1, where.output
     q, now, place = 0, -1, keep((where, c, state, log))
     u = history
     while u < history + steps:
@@ -448,10 +499,12 @@ def advance(
             now += 1
             if now == 0:
                 start_maps(state, work)
-            begin_map(work.maps, work.free, now, table.end[0])
+            work.maps[now] = 0
+            for kind in range(c.readout + 1):
+                begin_free(work.free[kind, now], tables.end[kind, 0])
             for layer in range(1, layers):
                 if learns(where, plastic, layer) or layer == output:
-                    begin_errors(where, state, work, layer, table.end[0])
+                    begin_errors(where, state, work, layer, tables.end[kind_of(where, c, layer), 0])
         window = min(WINDOW, interval - q, history + steps - u)
         arrived = u - c.delay
         for layer in range(1, layers):
@@ -460,8 +513,10 @@ def advance(
             for s in range(window):
                 call(c.ask, (place, t + u - history + s, u + s))
         list_errors(where, log, arrived + c.ahead, window, work)
-        add_errors(where, work, window, table.step, q)
+        add_errors(where, work, window, tables.step[c.readout], q)
         for layer in range(1, layers):
+            kind = kind_of(where, c, layer)
+            table, free = table_of(tables, kind), work.free[kind]
             if learns(where, plastic, layer):
                 if layer != output and c.rho > 0:
                     own_rates(where, c, state, log, layer, u, window)
@@ -469,22 +524,24 @@ def advance(
                     add_feedback(where, feedback, layer, window, c.ahead, table.step, q, work)
                 s = 0
                 while s < window:
-                    stop, spikes, old = take_spikes(where, log, plastic, layer, arrived, s, window, table.spike, q, work, now)
-                    synapses(where, state, feedback, layer, c.ahead, t + u - history, s, stop, spikes, old, table, q, work)
+                    stop, spikes, old = take_spikes(
+                        where, log, plastic, layer, arrived, s, window, table.spike, q, work, free, now
+                    )
+                    synapses(where, state, feedback, layer, kind, c.ahead, t + u - history, s, stop, spikes, old, table, q, work)
                     s = stop
             elif layer == output:
                 errors(where, state, work, window, table, q)
         remove_errors(where, work, window)
         for k in range(len(where.pre)):
-            pre_spikes(where, state, log, k, arrived, window, table.spike, q)
+            pre_spikes(where, state, log, k, arrived, window, tables.spike[kind_of(where, c, where.post[k])], q)
         u += window
         q += window
         if q == interval or u == history + steps:
-            end_interval(where, state, plastic, table.end[q], work, now)
+            end_interval(where, c, state, plastic, tables.end, q, work, now)
             for layer in range(1, layers):
                 if learns(where, plastic, layer) or layer == output:
-                    end_errors(where, state, work, layer, table.end[q])
+                    end_errors(where, state, work, layer, tables.end[kind_of(where, c, layer), q])
             q = 0
             if now == TAGS - 1 or u == history + steps:
-                end_maps(where, state, plastic, work)
+                end_maps(where, c, state, plastic, work)
                 now = -1

@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..model.filters import NO_FILTER
+from ..model.filters import HOLD, NO_FILTER
 from ..model.loss import needs
 from ..model.network import Network
-from ..model.neuron import CELL
+from ..model.neuron import CELL, Readout
 from ..model.parameters import ParameterError, cast, check_memory, one_of
 from ..model.rule import RHO_PER_MV2
-from ..model.scheme import ENGINES, cost_per_squared_error, error_filter, pre_filter, trace_filter, whole_steps
+from ..model.scheme import ENGINES, cost_per_squared_error, error_filter, pre_filter, readout_filter, trace_filter, whole_steps
 from ..tasks import Task
 from . import clock, event, traces
 from .calls import address, numbers
@@ -80,6 +80,10 @@ class Simulation:
         self._room = self._declared("room", sizes[-1], sizes[-1], most_targets, 1)
         error, impulse = error_filter(rule, scheme) if network.loss.filtered else (None, 1.0)
         self.where = layout(sizes, network.pairs, delays)
+        pre, trace = pre_filter(rule, scheme), trace_filter(rule, scheme)
+        read = pre
+        if network.readout:
+            read = trace = readout_filter(network.readout, scheme)
         self.constants = Constants(
             step=np.zeros(len(sizes), np.int64),
             cells=numbers([(), *(layer.neuron.cell(scheme.dt, scheme.integration) for layer in spiking)], dtype),
@@ -87,8 +91,10 @@ class Simulation:
             n_ref=self.n_ref,
             ask=0,
             loss=numbers([network.loss], dtype)[0],
-            pre=cast(pre_filter(rule, scheme), dtype),
-            trace=cast(trace_filter(rule, scheme), dtype),
+            readout=int(network.readout is not None),
+            pre=cast(pre, dtype),
+            read=cast(read, dtype),
+            trace=cast(trace, dtype),
             error=cast(error or NO_FILTER, dtype),
             impulse=dtype(impulse),
             ahead=int(not network.loss.filtered),
@@ -112,9 +118,10 @@ class Simulation:
         self._limits = Limits(low, high, self._mask())
         self.cost_scale = (cost_per_squared_error(rule, scheme) if network.loss.filtered else 1.0) / sizes[-1]
         self._method = cast(network.optimizer, dtype)
-        trace = trace_filter(rule, scheme)
-        interval = traces.interval(trace, self.block_steps)
-        self._table = traces.propagators(pre_filter(rule, scheme), trace, error, impulse, interval, dtype)
+        interval = min(traces.interval(filter, self.block_steps) for filter in (pre, trace, read))
+        both = (pre, trace), (read, HOLD)
+        tables = [traces.propagators(p, g, error, impulse, interval, dtype) for p, g in both]
+        self._tables = traces.Propagators(*map(np.stack, zip(*tables, strict=True)))
         self.threads = 1 if engine == "clock" else threads or threads_for(self.where)
         most_spikes = WINDOW * most_inputs + sum(sizes[1:] * (WINDOW // (self.n_ref[1:] + 1) + 1))
         most_errors = (WINDOW + 1) * (most_targets + sizes[-1] if network.loss.follows_spikes else self._room)
@@ -184,7 +191,8 @@ class Simulation:
         """Raise the error that says what is wrong with somebody's own class, for the compiler or for memory."""
         network, one, ids = self.network, self.network.dtype(1), np.zeros(1, np.int32)
         loss = cast(network.loss, network.dtype)
-        check_method("impulses", loss, read_only(ids), read_only(ids), 1, ids, ids, np.zeros(1, network.dtype))
+        u, memory = np.zeros(1, network.dtype), np.zeros(1)
+        check_method("impulses", loss, read_only(ids), read_only(ids), read_only(u), 1, memory, ids, u)
         check_method("step", self._method, one, (one,) * len(self.state.memories), one, one)
         for layer in network.layers[1:]:
             cell = cast(layer.neuron.cell(network.scheme.dt, network.scheme.integration), network.dtype)
@@ -195,11 +203,14 @@ class Simulation:
     def _link(self) -> None:
         """Compile the code of neurons, surrogates and loss, which kernels call, or load it from the cache."""
         network, held = self.network, (self.where, self.constants, self.state, self._open_log(0))
-        stepping, more = (event.stepping, (1, 1, 1, 1)) if self.engine == "event" else (clock.stepping, (1, 1, 1))
+        engine, more = (event, (1, 1, 1, 1)) if self.engine == "event" else (clock, (1, 1, 1))
         with compile_lock():
             for k, layer in enumerate(network.layers[1:], 1):
                 cell = layer.neuron.cell(network.scheme.dt, network.scheme.integration)
-                self.constants.step[k] = address(stepping, (cell, layer.surrogate), network.dtype, held, *more)
+                if isinstance(layer.neuron, Readout):
+                    self.constants.step[k] = address(engine.reading, (cell,), network.dtype, held, *more)
+                else:
+                    self.constants.step[k] = address(engine.stepping, (cell, layer.surrogate), network.dtype, held, *more)
             self.constants = self.constants._replace(ask=address(asking, (network.loss,), network.dtype, held, 1, 1))
 
     def compile(self) -> None:
@@ -218,14 +229,14 @@ class Simulation:
             clock.advance(self.where, self.constants, self.state, *arguments)
         elif not self.plastic.any():
             whole = self._work[0]._replace(end=self._work[-1].end)
-            event.advance(self.where, self.constants, self.state, *arguments, self._table, whole)
+            event.advance(self.where, self.constants, self.state, *arguments, self._tables, whole)
         else:
             logs = [log, *(Log(*(x.copy() for x in log)) for _ in self._work[1:])]
             for state in self._states[1:]:
                 copy_neurons(self.state, state)
 
             def advance(work: event.Work, state: State, log: Log) -> None:
-                event.advance(self.where, self.constants, state, log, *arguments[1:], self._table, work)
+                event.advance(self.where, self.constants, state, log, *arguments[1:], self._tables, work)
 
             self._together(advance, self._work, self._states, logs)
 

@@ -57,7 +57,9 @@ class Constants(NamedTuple):
     n_ref: Array  # (layers,): steps
     ask: int  # where the code of the loss is
     loss: Array  # its numbers
+    readout: int  # 1: the outputs are no spiking neurons
     pre: Filter
+    read: Filter  # the pre traces of a readout
     trace: Filter
     error: Filter
     impulse: Any  # what an error of 1 adds to e1
@@ -86,7 +88,7 @@ class State(NamedTuple):
     current: Array  # synaptic current (mV)
     refractory: Array  # steps left (int32)
     asked: Array  # (1,): the step of which the loss was asked last (int64)
-    memory: Array  # what the loss remembers (int32)
+    memory: Array  # what the loss remembers, in double precision
     e1: Array  # error filter, first and
     e2: Array  # second stage: the third factor
     zeta: Array  # own-rate trace of the regulariser
@@ -203,7 +205,9 @@ def ask_loss(where: Layout, c: Constants, state: State, log: Log, t: int, u: int
     a, b = item(ptr, (wrong, u)), item(ptr, (wrong, u)) - item(ptr, (wrong, 0))
     units, sizes = ids[a : min(a + c.room, len(ids))], log.sizes[b : min(b + c.room, len(log.sizes))]
     put(state.asked, 0, t)
-    n = loss.impulses(of, read_only(spikes), read_only(targets), c.window, state.memory, units, sizes)
+    first = item(where.start, output)
+    read = state.f[(t + c.delay) & (len(state.f) - 1), first : first + c.readout * c.outputs]
+    n = loss.impulses(of, read_only(spikes), read_only(targets), read_only(read), c.window, state.memory, units, sizes)
     put(ptr, (wrong, u + 1), a + checked(units, n, c.outputs))
 
 
@@ -223,7 +227,7 @@ def initial_state(where: Layout, n_out: int, memory: int, memories: int, ring: i
     shapes: dict[str, Any] = {"asked": 1, "memory": memory, "f": (ring, staggered(n, dtype)), "squares": padded(n_out)}
     shapes |= dict.fromkeys(SYNAPTIC, s) | {"memories": (memories, s), "updates": 1}
     shapes |= dict.fromkeys(("p1", "p2"), int(where.row_start[-1]))
-    types: dict[str, type] = {"refractory": np.int32, "memory": np.int32, "squares": np.float64}
+    types: dict[str, type] = {"refractory": np.int32, "memory": np.float64, "squares": np.float64}
     types |= {"asked": np.int64, "updates": np.int64}
     state = State(**{name: zeros(shapes.get(name, n), types.get(name, dtype), k) for k, name in enumerate(State._fields)})
     state.zeta_a[:] = 0.0**exponent

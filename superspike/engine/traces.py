@@ -147,6 +147,13 @@ def next_sums(sums: Any, f: Any, g: Any, k: Array, q: int) -> Any:
 
 
 @compiled
+def next_readout_sums(sums: Any, g: Any, k: Array, q: int) -> Any:
+    """The same for a readout, whose potential's derivative is p itself: Y1 += e P21, Y2 += e P22, and G is 1."""
+    x1, x2, z1, z2, e1, e2, y1, y2 = sums
+    return x1, x2, z1, z2, e1, e2, y1 + item(k, (q, 0)) * g, y2 + item(k, (q, 1)) * g
+
+
+@compiled
 def enter_spike(h1: Array, h2: Array, m: Array, j: int, sums: Any, d: Array, q: int) -> None:
     """Change (A1, A2, M) of a vector of synapses from j on, whose presynaptic neuron spikes in step q of the interval."""
     x1, x2, z1, z2, e1, e2, y1, y2 = sums
@@ -205,17 +212,16 @@ def chain_free(free: Array, after: Array) -> None:
 
 
 @compiled
-def begin_map(maps: Array, free: Array, now: int, identity: Array) -> None:
-    """The map from the start of interval ``now`` to itself."""
-    maps[now] = 0
-    for n in range(free.shape[1]):
-        free[now, n] = identity[n]
+def begin_free(free: Array, identity: Array) -> None:
+    """The free motion from the start of an interval to itself."""
+    for n in range(len(free)):
+        free[n] = identity[n]
 
 
 @compiled
-def new_frame(work: Any, row: int, now: int) -> None:
-    """Express the p̃ of one row of synapses in the frame of interval ``now``; ``work`` has ``free``, ``tag`` and ``p``."""
-    free, tiny, zero = work.free[item(work.tag, row)], work.free.dtype.type(rule.TINY), work.free.dtype.type(0)
+def new_frame(work: Any, frames: Array, row: int, now: int) -> None:
+    """Express the p̃ of one row of synapses in the frame of interval ``now``; ``frames`` are the free motions since all."""
+    free, tiny, zero = frames[item(work.tag, row)], frames.dtype.type(rule.TINY), frames.dtype.type(0)
     p1, p2 = item(work.p, (0, row)), item(work.p, (1, row))
     p1, p2 = free[0] * p1, free[1] * p1 + free[2] * p2
     put(work.p, (0, row), zero if abs(p1) <= tiny else p1)

@@ -26,7 +26,7 @@ from ..engine.traces import (
     TAGS,
     Propagators,
     apply_map,
-    begin_map,
+    begin_free,
     chain_free,
     chain_map,
     enter_spike,
@@ -121,7 +121,8 @@ def are_finite(x: Array, dtype: Any) -> bool:
 def start_interval(t: Traces, table: Propagators, now: int) -> None:
     """Begin an interval: no sums, no map to its own start."""
     t.sums[:] = 0
-    begin_map(t.maps, t.free, now, table.end[0])
+    t.maps[now] = 0
+    begin_free(t.free[now], table.end[0])
     t.counters[Q] = 0
     t.counters[NOW] = now
 
@@ -131,7 +132,7 @@ def bring_up_to_date(t: Traces, j: int, now: int) -> None:
     """Express row j of the synapses in the frame of interval ``now``."""
     u, free, p1, p2 = t.maps[t.tag[j]], t.free[t.tag[j]], t.p[0, j], t.p[1, j]
     apply_map(t.h1[j], t.h2[j], t.m[j], 0, u, 0, t.f.shape[1], p1, p2, free)
-    new_frame(t, j, now)
+    new_frame(t, t.free, j, now)
 
 
 @compiled

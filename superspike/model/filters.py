@@ -19,7 +19,7 @@ class Filter(NamedTuple):
     c: float
 
 
-NO_FILTER = Filter(0.0, 0.0, 0.0)
+NO_FILTER, HOLD = Filter(0.0, 0.0, 0.0), Filter(1.0, 1.0, 0.0)
 
 
 def double_exponential(tau1: float, tau2: float, dt: float, integration: str) -> Filter:

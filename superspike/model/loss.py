@@ -10,6 +10,7 @@ says; whether it keeps to them is checked. A function that it gives arrays to ne
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any, NamedTuple
 
 import numpy as np
@@ -24,15 +25,16 @@ SWAPPED = np.dtype(np.int32).newbyteorder()
 
 
 def impulses(
-    self: Any, spikes: Array, targets: Array, window: int, memory: Array, units: Array, sizes: Array
+    self: Any, spikes: Array, targets: Array, u: Array, window: int, memory: Array, units: Array, sizes: Array
 ) -> int:  # fmt: skip
     """Write one step's errors; return how many.
 
-    ``spikes`` and ``targets`` are the ids of the outputs that spike in this step, and that should. The outputs that err go
-    to the beginning of ``units``, one of them as often as it likes, and by how much to that of ``sizes``. ``memory`` is
-    the loss's own from step to step.
+    ``spikes`` and ``targets`` are the ids of the outputs that spike in this step, and that should; ``u`` are a readout's
+    potentials (mV above rest), of which there are none where the outputs spike. The outputs that err go to the beginning of
+    ``units``, one of them as often as it likes, and by how much to that of ``sizes``. ``memory`` is the loss's own from
+    step to step.
     """
-    return self.impulses(spikes, targets, window, memory, units, sizes)  # type: ignore[no-any-return]
+    return self.impulses(spikes, targets, u, window, memory, units, sizes)  # type: ignore[no-any-return]
 
 
 def needs(loss: Any, method: str, *arguments: int) -> int:
@@ -52,7 +54,10 @@ def check_impulses(loss: Any) -> None:
     ids = np.zeros(1, SWAPPED)
     ids.flags.writeable = False
     units, sizes = np.zeros(room, SWAPPED), np.zeros(room, np.dtype(float).newbyteorder())
-    arguments = {"spikes": ids, "targets": ids, "window": 1, "memory": np.zeros(memory, SWAPPED), "units": units, "sizes": sizes}
+    u = np.zeros(2 * loss.reads_potentials, np.dtype(float).newbyteorder())
+    u.flags.writeable = False
+    memories = np.zeros(memory, np.dtype(float).newbyteorder())
+    arguments = {"spikes": ids, "targets": ids, "u": u, "window": 1, "memory": memories, "units": units, "sizes": sizes}
     try:
         found = attempt(loss, "impulses", arguments)
     except ParameterError as error:
@@ -64,7 +69,8 @@ def check_impulses(loss: Any) -> None:
         raise ParameterError(f"{type(loss).__name__}.impulses: must return how many errors it wrote, got {found!r}")
 
 
-LOSSES = Registry("loss", methods=("follows_spikes", "filtered", "window_ms", "memory", "room", "impulses"), check=check_impulses)
+METHODS = ("follows_spikes", "reads_potentials", "filtered", "window_ms", "memory", "room", "impulses")
+LOSSES = Registry("loss", methods=METHODS, check=check_impulses)
 
 
 @LOSSES.register("van_rossum")
@@ -76,6 +82,11 @@ class VanRossum(NamedTuple):
     def follows_spikes(self) -> bool:
         """Whether target and output spikes are the impulses, and nothing else has to be asked."""
         return True
+
+    @property
+    def reads_potentials(self) -> bool:
+        """Whether the outputs are a readout."""
+        return False
 
     @property
     def filtered(self) -> bool:
@@ -96,7 +107,7 @@ class VanRossum(NamedTuple):
         return 0
 
     def impulses(
-        self, spikes: Array, targets: Array, window: int, memory: Array, units: Array, sizes: Array
+        self, spikes: Array, targets: Array, u: Array, window: int, memory: Array, units: Array, sizes: Array
     ) -> int:  # fmt: skip
         """Nothing to write."""
         return 0
@@ -120,6 +131,11 @@ class Windowed(NamedTuple):
         return False
 
     @property
+    def reads_potentials(self) -> bool:
+        """Whether the outputs are a readout."""
+        return False
+
+    @property
     def filtered(self) -> bool:
         """Whether errors pass through α."""
         return True
@@ -138,7 +154,7 @@ class Windowed(NamedTuple):
         return spikes + targets + outputs
 
     def impulses(
-        self, spikes: Array, targets: Array, window: int, answers: Array, units: Array, sizes: Array
+        self, spikes: Array, targets: Array, u: Array, window: int, answers: Array, units: Array, sizes: Array
     ) -> int:  # fmt: skip
         """``answers[0]`` counts the window's steps down; ``answers[1:]`` is what it knows of each output."""
         n = 0
@@ -161,3 +177,56 @@ class Windowed(NamedTuple):
                         n += 1
                     answers[1 + k] = CLOSED
         return n
+
+
+@LOSSES.register("squared_error")
+@parameters
+class SquaredError(NamedTuple):
+    """L = ½ Σ_k ∫ ((Û_k − U_k) / h)² dt of a readout's potentials; Û_k jumps by h at each target spike and decays with ``tau``.
+
+    Its errors are e_k = (Û_k − U_k) / h, −∂L/∂U_k in units of 1/h, in every step; the cost is the mean of their squares.
+    """
+
+    height: Annotated[float, Param("mV", "what a target spike adds to a readout's target", gt=0)] = 10.0
+    tau: Annotated[float, Param("ms", "time constant with which it decays", gt=0, option="tau-target")] = 20.0
+
+    @property
+    def follows_spikes(self) -> bool:
+        """Whether target and output spikes are the errors: no, ``impulses`` is asked in every step."""
+        return False
+
+    @property
+    def reads_potentials(self) -> bool:
+        """Whether the outputs are a readout."""
+        return True
+
+    @property
+    def filtered(self) -> bool:
+        """Whether errors pass through α: no, the loss is a function of U itself."""
+        return False
+
+    @property
+    def window_ms(self) -> float:
+        """The time constant, which is counted in steps."""
+        return self.tau
+
+    def memory(self, outputs: int) -> int:
+        """The targets Û_k."""
+        return outputs
+
+    def room(self, outputs: int, spikes: int, targets: int, steps: int) -> int:
+        """An error of each output in each step."""
+        return outputs * steps
+
+    def impulses(
+        self, spikes: Array, targets: Array, u: Array, window: int, target: Array, units: Array, sizes: Array
+    ) -> int:  # fmt: skip
+        """A target spike counts from its own step on."""
+        decay = math.exp(-1 / window)
+        for k in range(len(target)):
+            target[k] *= decay
+        for k in targets:
+            target[k] += self.height
+        for k in range(len(target)):
+            units[k], sizes[k] = k, (target[k] - u[k]) / self.height
+        return len(target)

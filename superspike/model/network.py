@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .feedback import FEEDBACKS, checked_matrices
 from .loss import LOSSES
-from .neuron import NEURONS
+from .neuron import NEURONS, Readout
 from .optimizer import OPTIMIZERS
 from .parameters import Param, ParameterError, check_plain, check_seed
 from .projection import Projection
@@ -125,6 +125,7 @@ class Network:
                 f"that are not filtered, got {self.scheme.delay:g}"
             )
         self.layers = [self._made(n, layer) for n, layer in zip(self.sizes, given_layers, strict=True)]
+        self._check_readout()
         for layer in self.layers[1:]:
             check_scheme(self.scheme, layer.neuron, self.rule)
         self.w0, self.seed = Param("mV", "", ge=0).check("Network.w0", w0), check_seed("Network.seed", seed)
@@ -146,6 +147,22 @@ class Network:
         neuron = self.neuron if layer.neuron is None else NEURONS.make(layer.neuron)
         surrogate = self.surrogate if layer.surrogate is None else SURROGATES.make(layer.surrogate)
         return Layer(n, neuron, surrogate, Param("", "").check("Layer.plastic", layer.plastic, bool))
+
+    @property
+    def readout(self) -> Readout | None:
+        """The readout that the last layer is, if it is one."""
+        last = self.layers[-1].neuron
+        return last if isinstance(last, Readout) else None
+
+    def _check_readout(self) -> None:
+        """Raise ParameterError unless a readout is the last layer, and its loss reads potentials."""
+        for k, layer in enumerate(self.layers[1:-1], 1):
+            if isinstance(layer.neuron, Readout):
+                raise ParameterError(f"Network.sizes: must have a readout as the last layer only, got one as layer {k}")
+        if self.loss.reads_potentials != (self.readout is not None):
+            needed = "potentials, those of a Readout as the last layer" if self.loss.reads_potentials else "spikes"
+            last = type(self.layers[-1].neuron).__name__
+            raise ParameterError(f"Network.loss: must fit the last layer, {type(self.loss).__name__} reads {needed}, got {last}")
 
     def _loops(self, recurrent: Any) -> list[bool]:
         """Whether each hidden layer has a recurrent projection."""

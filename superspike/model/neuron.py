@@ -8,6 +8,7 @@ here, and one of its coefficients.
 
 from __future__ import annotations
 
+import math
 from numbers import Real
 from typing import Annotated, Any, NamedTuple
 
@@ -122,6 +123,28 @@ class LIF(NamedTuple):
         return SubtractStep(a2, c, a1, threshold, threshold / a2 if integration == "nmz19" else threshold)  # U' loses ϑ
 
 
+@NEURONS.register("readout")
+@parameters
+class Readout(NamedTuple):
+    """Leaky units without a threshold, for the last layer: τ_mem dU/dt = −U + I, dI/dt = −I/τ_syn + Σ_i w_ki S_i.
+
+    They do not spike; a loss reads their U (mV above rest). dU/dw is the presynaptic spikes filtered with the readout's own
+    time constants, which are those of the hidden layers' eligibility traces, too (NMZ19).
+    """
+
+    tau_mem: TauMem = 20.0
+    tau_syn: TauSyn = 5.0
+
+    tau_ref = v_rest = 0.0
+    v_threshold = math.inf
+    reset = RESETS[0]
+
+    def cell(self, dt: float, integration: str) -> LIFStep:
+        """A step of ``dt`` (ms)."""
+        a1, a2, c = double_exponential(self.tau_syn, self.tau_mem, dt, integration)
+        return LIFStep(a2, c, a1, self.v_threshold)
+
+
 def potential(self: Any, v: float, current: float) -> float:
     """V one step later, by the neuron's own equation."""
     return self.potential(v, current)  # type: ignore[no-any-return]
@@ -157,6 +180,14 @@ def neuron_step(v: Array, current: Array, refractory: Array, f: Array, n_ref: in
         latest = max(latest, left)  # vectorises, where counting the spikes does not
         f[i] = derivative(surrogate, seen(cell, x, after) - cell.threshold)  # σ'(U_i) of ZG18 Eq. 3.3
     return bool(latest == spike)
+
+
+def readout_step(v: Array, current: Array, u: Array, cell: Any) -> None:
+    """Advance a readout by a step: nothing spikes, and ``u`` are the potentials."""
+    for i in range(v.shape[0]):
+        v[i] = potential(cell, v[i], current[i])
+        current[i] *= cell.a_syn
+        u[i] = v[i]
 
 
 def find_spikes(refractory: Array, n_ref: int, window: int, ptr: Array, u: int, ids: Array) -> None:

@@ -52,6 +52,12 @@ def synapse_step(p2: float, f: Array, e2: Array, h1: Array, h2: Array, m: Array,
         m[i] += e2[i] * h2[i]  # times the error, summed over the block
 
 
+def readout_row_step(p2: float, e2: Array, m: Array) -> None:
+    """The same of a row of synapses onto a readout: p is what the weight does to U."""
+    for i in range(e2.shape[0]):
+        m[i] += e2[i] * p2
+
+
 def own_rate_step(zeta: Array, zeta_a: Array, zeta_sum: Array, decay: float, decay_a: float) -> None:
     """Advance the regulariser's rate traces ζ_i, their powers ζ_i^a and the block's sum of these by a step."""
     for i in range(zeta.shape[0]):

@@ -18,6 +18,8 @@ that of projection k, the same unless it has one of its own (a spike emitted in 
 
        p1 += spikes;  h1 += f_i(t − D) p2;  h2' = a2 h2 + c h1;  h1' = a1 h1;  m += e2 h2';  p2' = a2 p2 + c_p p1;  p1' = a1 p1
 
+   Onto a readout, whose potential is U = κ ∗ Σ w S: m += e2 p2, with p of the readout's κ. The hidden layers' α is κ then.
+
 6. **Update**, if t is a multiple of the block: g = m/block, less the regulariser; the optimiser turns g into Δw; weights
    are clipped to their projection's bounds and signs, and are 0 where it has no synapse; m = 0. Blocks therefore end with,
    and include, their multiple; step 0 is a block of its own.
@@ -44,6 +46,7 @@ from typing import Annotated, Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .neuron import Readout
 from .filters import INTEGRATIONS, Filter, double_exponential
 from .parameters import Param, ParameterError, fields, one_of, parameters
 from .rule import Rule
@@ -131,6 +134,11 @@ def keywords(
     one_of(f"{owner}.precision", precision, PRECISIONS)
     whole_steps(f"{owner}.delay_ms", delay_ms, dt_ms)
     return Scheme(dt_ms, delay_ms, integration, precision), Rule(tau_rise=tau_rise_ms, tau_decay=tau_decay_ms)
+
+
+def readout_filter(readout: Readout, scheme: Scheme) -> Filter:
+    """The readout's κ, of its potentials, of the pre traces of its synapses, and of the hidden layers' eligibility traces."""
+    return double_exponential(readout.tau_syn, readout.tau_mem, scheme.dt, scheme.integration)
 
 
 def trace_filter(rule: Rule, scheme: Scheme) -> Filter:
