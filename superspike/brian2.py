@@ -73,15 +73,16 @@ class SuperSpikeSynapses(Synapses):  # type: ignore[misc]
     """Synapses that learn by SuperSpike; made, connected, set and monitored as any other ``Synapses``.
 
     An output layer has ``targets``, spike trains to be learned; a hidden layer has ``feedback`` from the synapses ``above``
-    it. Neurons need a voltage; everything else about them is the script's. Each pair of neurons has one synapse or none.
-    ``targets`` and ``above`` must be in the network as well, and all groups have the same, lasting time step.
+    it. Where ``source`` and ``target`` are the same neurons the synapses are recurrent, and get the errors of their layer as
+    those from below do. Neurons need a voltage; everything else about them is the script's. Each pair of neurons has one
+    synapse or none. ``targets`` and ``above`` must be in the network as well, and all groups have the same, lasting time step.
 
     ``store`` and ``restore`` continue exactly, also in a new process. Between runs a script may connect further synapses and
     change weights: symmetric feedback follows these when the network is run, and all others at the end of a block.
 
     Parameters
     ----------
-    source, target : groups of neurons, or other sources of spikes for ``source``
+    source, target : groups of neurons, or other sources of spikes for ``source``; they may be the same, or parts of one
     model, on_pre : as of ``Synapses``; the weight is ``w``
     targets : a source of as many spike trains as ``target`` has neurons, e.g. a ``SpikeGeneratorGroup``
     feedback : symmetric, random or uniform, or an instance such as ``ss.Random()``
@@ -142,6 +143,11 @@ class SuperSpikeSynapses(Synapses):  # type: ignore[misc]
         if above is not None and not above._pre.same(self._post):
             raise ParameterError(
                 f"SuperSpikeSynapses.above: must lead from the {len(target)} target neurons upwards, got from {len(above.source)}"
+            )
+        if above is not None and above._pre.same(above._post):
+            raise ParameterError(
+                f"SuperSpikeSynapses.above: must lead from the {len(target)} target neurons upwards, got recurrent synapses, "
+                f"{above.name}; give those that they have above them"
             )
         Param("", "", gt=0).check("SuperSpikeSynapses.unit", np.asarray(unit))
         self._filters: dict[str, Any] = {

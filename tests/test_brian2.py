@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import multiprocessing
 import re
 import shutil
@@ -68,22 +69,35 @@ def source_of(spikes: ss.Spikes, period: float, **options: Any) -> Any:
     return b2.SpikeGeneratorGroup(spikes.n, spikes.ids, spikes.times_ms * b2.ms, period=period * b2.ms, **options)
 
 
-def in_brian2(net: ss.Network, task: ss.Task, **options: Any) -> tuple[Any, list[Any], list[Any]]:
-    """The same network, all its layers and synapses, as a Brian2 network."""
+def in_brian2(net: ss.Network, task: ss.Task, *, parts: bool = False, **options: Any) -> tuple[Any, list[Any], list[Any]]:
+    """The same network, all its layers and synapses, as a Brian2 network; its layers may be parts of one group."""
     layers = [source_of(task.inputs, task.period_ms, name="layer0")]
-    layers += [lif_group(n, name=f"layer{k + 1}") for k, n in enumerate(net.sizes[1:])]
+    if parts:
+        ends = np.cumsum(net.sizes[1:]).tolist()
+        whole = lif_group(ends[-1], name="neurons")
+        layers += [whole[a:b] for a, b in itertools.pairwise([0, *ends])]
+        groups = [layers[0], whole]
+    else:
+        groups = layers = layers + [lif_group(n, name=f"layer{k + 1}") for k, n in enumerate(net.sizes[1:])]
     targets = source_of(task.targets, task.period_ms, name="targets")
-    synapses: list[Any] = []
-    for k in reversed(range(len(net.sizes) - 1)):
-        role = {"targets": targets} if not synapses else {"feedback": net.feedback, "above": synapses[0], "seed": 5}
-        made = SuperSpikeSynapses(
-            layers[k], layers[k + 1], block=BLOCK * b2.ms, optimizer=net.optimizer, precision="double", name=f"synapses{k}",
-            **role, **options,
+    last, made = len(layers) - 1, dict[tuple[int, int], Any]()
+    pairs = [(projection.pre, projection.post) for projection in net.projections]
+    for pre, post in [
+        *net.projections[last - 1 :: -1],
+        *net.projections[last:],
+    ]:  # the chain from the outputs down, then the others
+        role = {"targets": targets}
+        if post < last:
+            role = {"feedback": net.feedback, "above": made[post, post + 1], "seed": 5}
+        made[pre, post] = SuperSpikeSynapses(
+            layers[pre], layers[post], block=BLOCK * b2.ms, optimizer=net.optimizer, precision="double",
+            delay=net.scheme.delay * b2.ms, name=f"synapses{pre}_{post}", **role, **options,
         )  # fmt: skip
-        made.connect()
-        made.w = net.weights[k].ravel() * b2.mV
-        synapses.insert(0, made)
-    return b2.Network(*layers, targets, *synapses), layers, synapses
+        made[pre, post].connect()
+    synapses = [made[pair] for pair in pairs]
+    for brian, w in zip(synapses, net.weights, strict=True):
+        brian.w = w.ravel() * b2.mV
+    return b2.Network(*groups, targets, *synapses), layers, synapses
 
 
 def weights_of(synapses: Any) -> np.ndarray:
@@ -97,18 +111,27 @@ def a_task(n_in: int = 12, n_out: int = 3) -> ss.Task:
 
 
 def a_network(sizes: list[int], **options: Any) -> ss.Network:
-    return ss.Network(sizes, rule=ss.Rule(block=BLOCK), scheme=SCHEME, optimizer=ss.SGD(1.0), w0=100.0, seed=2, **options)
+    shared = {"rule": ss.Rule(block=BLOCK), "scheme": SCHEME, "optimizer": ss.SGD(1.0), "w0": 100.0, "seed": 2}
+    return ss.Network(sizes, **shared | options)
 
 
 @pytest.mark.parametrize(
-    ("target", "sizes"),
-    [("numpy", [12, 3]), ("numpy", [12, 7, 3]), pytest.param("cython", [12, 7, 3], marks=NEEDS_COMPILER)],
+    ("target", "sizes", "more"),
+    [
+        ("numpy", [12, 3], {}),
+        ("numpy", [12, 7, 3], {}),
+        ("numpy", [12, 7, 3], {"recurrent": True}),
+        ("numpy", [12, 7, 3], {"recurrent": True, "scheme": ss.Scheme(precision="double", delay=0.0)}),
+        ("numpy", [12, 7, 5, 3], {"recurrent": [True, True], "skip": [(0, 2), (0, 3)]}),
+        ("parts", [12, 7, 5, 3], {"recurrent": [True, True]}),
+        pytest.param("cython", [12, 7, 3], {"recurrent": True}, marks=NEEDS_COMPILER),
+    ],
 )
-def test_a_brian2_network_learns_our_engines_weights(target: str, sizes: list[int]) -> None:
-    b2.prefs.codegen.target = target
-    net, task, steps = a_network(sizes), a_task(), 1203
+def test_a_brian2_network_learns_our_engines_weights(target: str, sizes: list[int], more: dict[str, Any]) -> None:
+    b2.prefs.codegen.target = "cython" if target == "cython" else "numpy"
+    net, task, steps = a_network(sizes, **more), a_task(), 1203
     initial = [w.copy() for w in net.weights]
-    network, layers, synapses = in_brian2(net, task)
+    network, layers, synapses = in_brian2(net, task, parts=target == "parts")
     monitor = b2.SpikeMonitor(layers[-1])
     network.add(monitor)
     network.run(steps * 0.1 * b2.ms)
@@ -116,6 +139,7 @@ def test_a_brian2_network_learns_our_engines_weights(target: str, sizes: list[in
     assert sorted(zip(np.round(monitor.t / (0.1 * b2.ms)).astype(int).tolist(), monitor.i[:].tolist(), strict=True)) == spikes
     assert len(spikes) > 5
     for ours, before, brian in zip(net.weights, initial, synapses, strict=True):
+        assert np.abs(ours - before).max() > 1e-3  # mV: every projection learns
         # double precision: voltages in V and mV differ by 2⁻⁵³ of 60 mV, which the rule's growth e^4 and six blocks multiply
         assert relative(weights_of(brian) - before, ours - before) < 1e-10
 
@@ -170,7 +194,13 @@ def in_a_new_process(make: Callable[[], Any], filename: str) -> list[np.ndarray]
     return weights_to_come(network, 30.0)
 
 
-@pytest.mark.parametrize("make", [a_chain, random_parts])
+def a_recurrent_layer_with_adam() -> Any:
+    """Adam, with memories and a count of updates, and a layer that projects onto itself."""
+    b2.prefs.codegen.target, b2.defaultclock.dt = "numpy", 0.1 * b2.ms
+    return in_brian2(a_network([12, 7, 3], recurrent=True, optimizer=ss.Adam(0.5)), a_task())[0]
+
+
+@pytest.mark.parametrize("make", [a_chain, random_parts, a_recurrent_layer_with_adam])
 def test_store_and_restore_continue_exactly_here_and_in_a_new_process(make: Callable[[], Any], tmp_path: Path) -> None:
     filename, network = str(tmp_path / "stored"), make()
     network.store("start")
@@ -318,7 +348,7 @@ def test_groups_of_another_time_step_are_refused(role: str) -> None:
     assert re.search(rf"SuperSpikeSynapses s: its groups must have the same dt, got .*\b{role} 1 ms.*; make them", message)
 
 
-@pytest.mark.parametrize("missing", ["targets", "synapses1"])
+@pytest.mark.parametrize("missing", ["targets", "synapses1_2"])
 def test_targets_and_synapses_above_must_be_in_the_network(missing: str) -> None:
     network = in_brian2(a_network([12, 7, 3]), a_task())[0]
     del network[missing]
@@ -333,6 +363,18 @@ def test_synapses_above_must_begin_where_the_layer_ends() -> None:
     SuperSpikeSynapses(targets, hidden[:3], feedback="random", above=above)
     with pytest.raises(ss.ParameterError, match=r"SuperSpikeSynapses.above: must lead from the 3 target neurons upwards"):
         SuperSpikeSynapses(targets, hidden[3:], feedback="random", above=above)
+
+
+@pytest.mark.parametrize("part", [slice(None), slice(1, 4)])
+def test_recurrent_synapses_are_above_nothing(part: slice) -> None:
+    hidden, outputs, targets = lif_group(6, name="h"), lif_group(3), b2.SpikeGeneratorGroup(3, [], [] * b2.ms)
+    layer = hidden[part] if part.start else hidden
+    above = SuperSpikeSynapses(layer, outputs, targets=targets)
+    recurrent = SuperSpikeSynapses(layer, layer, feedback="symmetric", above=above, name="loop")
+    with pytest.raises(
+        ss.ParameterError, match=r"SuperSpikeSynapses.above: must lead .* neurons upwards, got recurrent .*, loop"
+    ):
+        SuperSpikeSynapses(targets, layer, feedback="symmetric", above=recurrent)
 
 
 def test_a_voltage_without_unit_is_refused() -> None:

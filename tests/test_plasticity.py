@@ -176,14 +176,14 @@ def in_a_plain_loop(network: Network, task: Task, steps: int) -> tuple[dict[int,
     sizes, scheme, lif, rule = network.sizes, network.scheme, network.neuron, network.rule
     delay, n_ref, last = round(scheme.delay / scheme.dt), round(lif.tau_ref / scheme.dt), len(sizes) - 1
     a_syn, c = np.exp(-scheme.dt / lif.tau_syn), scheme.dt / lif.tau_mem
-    weights = [w.copy() for w in network.weights]
+    pairs, weights = [(own.pre, own.post) for own in network.projections], [w.copy() for w in network.weights]
     shared = {"dt_ms": scheme.dt, "precision": scheme.precision}
     rules = [
         SuperSpike(
             *w.shape, delay_ms=scheme.delay, block_ms=rule.block, optimizer=network.optimizer,
             rho=0.0 if post == last else rule.rho, exponent=rule.exponent, **shared,
         )
-        for (_, post), w in zip(network.projections, weights, strict=True)
+        for (_, post), w in zip(pairs, weights, strict=True)
     ]  # fmt: skip
     output = VanRossumError(sizes[-1], delay_ms=scheme.delay, **shared)
     hidden = [Feedback(network.feedback, weights[layer:last], **shared) for layer in range(1, last)]
@@ -200,12 +200,12 @@ def in_a_plain_loop(network: Network, task: Task, steps: int) -> tuple[dict[int,
             v[layer][fired], free[layer][fired] = 0.0, step + n_ref + 1
             current[layer] *= a_syn
             spikes[layer].append(np.flatnonzero(fired).tolist())
-        for (pre, post), w in zip(network.projections, weights, strict=True):
+        for (pre, post), w in zip(pairs, weights, strict=True):
             for j in spikes[pre][step - delay] if step >= delay else []:
                 current[post] += w[j]
         e = [output.step(spikes[last][-1], spikes[last + 1][-1])]
         e = [helper.step(output.impulses) for helper in hidden] + e
-        for (pre, post), plasticity, w in zip(network.projections, rules, weights, strict=True):
+        for (pre, post), plasticity, w in zip(pairs, rules, weights, strict=True):
             plasticity.step(spikes[pre][-1], v[post] + lif.v_rest, e[post - 1], post_spikes=spikes[post][-1])
             if plasticity.block_complete:
                 plasticity.update(w)
