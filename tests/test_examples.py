@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("*.py"))
-NEEDS = {"brian2_script": "brian2"}
-NEEDED = {"brian2_script": ("-W", "ignore::DeprecationWarning")}  # Brian2 2.9 calls pyparsing by its old names
+NEEDS = dict.fromkeys(("brian2_script", "brian2_recurrent"), "brian2")
+NEEDED = {"brian2": ("-W", "ignore::DeprecationWarning")}  # Brian2 2.9 calls pyparsing by its old names
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
@@ -20,7 +20,7 @@ def test_example_draws_its_picture(example: Path, tmp_path: Path) -> None:
     picture = tmp_path / "picture.png"
     code = f"import {example.stem}; {example.stem}.main({str(picture)!r}, quick=True)"
     found = subprocess.run(
-        [sys.executable, "-W", "error", *NEEDED.get(example.stem, ()), "-c", code],
+        [sys.executable, "-W", "error", *NEEDED.get(NEEDS.get(example.stem), ()), "-c", code],
         cwd=example.parent,
         capture_output=True,
         text=True,
