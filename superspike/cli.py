@@ -185,11 +185,12 @@ def evaluate(run_folder: str, duration: str | None, engine: str, as_json: bool) 
         raise ParameterError(f"duration: {error}") from None
     result = run_evaluation(run.network, run.task, duration_ms, engine=engine, on_compile=compile_aloud)
     window = run.network.loss.window_ms
-    met = agreement(result.spikes["output"], result.spikes["target"].between(0, result.duration_ms - window), window)
+    target = result.spikes["target"].between(0, result.duration_ms - window)
+    met = {} if run.network.readout else agreement(result.spikes["output"], target, window)
     if as_json:
         click.echo(json.dumps({"cost": result.cost, "rates_hz": result.rates_hz, **met, "duration_ms": result.duration_ms}))
         return
-    click.echo(f"cost      {result.cost:.3g} Hz over {result.duration_ms / 1000:g} s")
+    click.echo(f"cost      {result.cost:.3g} {run.network.cost_unit} over {result.duration_ms / 1000:g} s")
     click.echo(f"rates     {rates_text(result.rates_hz)}")
     click.echo(met_text(met))
 
@@ -354,6 +355,8 @@ def rates_text(rates: dict[str, float]) -> str:
 
 def met_text(found: dict[str, Any]) -> str:
     """How the output meets its targets."""
+    if "hits" not in found and "accuracy" not in found:
+        return "the readout's potentials are met as the cost says"
     if "accuracy" in found:
         return f"{100 * found['accuracy']:.0f} % of {found['windows']} response windows answered rightly"
     hits, misses = found["hits"], found["misses"]
@@ -365,7 +368,7 @@ def report_text(run: Run, folder: Path) -> str:
     found = run.summary()
     look = " (look at raster.png)" if (folder / "raster.png").exists() else ""
     return "\n".join([
-        f"cost      {found['cost_initial']:.3g} → {found['cost']:.3g} Hz",
+        f"cost      {found['cost_initial']:.3g} → {found['cost']:.3g} {run.network.cost_unit}",
         f"rates     {rates_text(found['rates_hz'])}",
         f"{'at the end' if 'accuracy' in found else 'last period'}, {met_text(found)}",
         f"speed     {found['real_time_factor']:.0f} × real time",

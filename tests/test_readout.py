@@ -73,7 +73,13 @@ def test_engines_agree_on_networks_with_a_readout(integration: str, threads: int
         sums = [x.copy() for name in ("m", "h2") for x in simulation.traces[name]]
         simulation.update()
         simulation.advance(3000)
-        found[engine] = [*sums, *simulation.weights, simulation.state.v.copy(), simulation.state.e2.copy(), simulation.state.p2.copy()]
+        found[engine] = [
+            *sums,
+            *simulation.weights,
+            simulation.state.v.copy(),
+            simulation.state.e2.copy(),
+            simulation.state.p2.copy(),
+        ]
     assert all(np.abs(x).max() > 0 for x in found["clock"][:3])
     for ours, theirs in zip(found["event"], found["clock"], strict=True):
         assert relative(ours, theirs) < 1e-9 or np.abs(ours - theirs).max() < 1e-12  # the same; nothing where h of a readout is 0

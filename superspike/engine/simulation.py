@@ -191,8 +191,8 @@ class Simulation:
         """Raise the error that says what is wrong with somebody's own class, for the compiler or for memory."""
         network, one, ids = self.network, self.network.dtype(1), np.zeros(1, np.int32)
         loss = cast(network.loss, network.dtype)
-        u, memory = np.zeros(1, network.dtype), np.zeros(1)
-        check_method("impulses", loss, read_only(ids), read_only(ids), read_only(u), 1, memory, ids, u)
+        u: Array = np.zeros(1, network.dtype)
+        check_method("impulses", loss, read_only(ids), read_only(ids), read_only(u), 1, np.zeros(1), ids, u)
         check_method("step", self._method, one, (one,) * len(self.state.memories), one, one)
         for layer in network.layers[1:]:
             cell = cast(layer.neuron.cell(network.scheme.dt, network.scheme.integration), network.dtype)

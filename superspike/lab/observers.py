@@ -51,6 +51,7 @@ class Metrics:
         self.names, self.sizes, self.dt, self.patience = names, np.array(network.sizes), network.scheme.dt, patience
         self.rows: list[list[float]] = []
         self.silent = np.arange(len(names)) > 0  # but the input
+        self.silent[-1] &= network.readout is None
         self._begin_row()
 
     def _begin_row(self) -> None:

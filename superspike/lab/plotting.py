@@ -37,6 +37,10 @@ class Tables(Protocol):
     def periods_ms(self) -> list[tuple[float, float]]:
         """Begin and end (ms) of the periods whose spikes are drawn."""
 
+    @property
+    def cost_unit(self) -> str:
+        """Of the metrics' cost."""
+
 
 def new_figure(width: float, height: float) -> Figure:
     """A figure (inches) that is drawn straight into a file, whatever display there is."""
@@ -141,7 +145,7 @@ def draw_cost(axes: Axes, run: Tables) -> None:
     drop = run.training.learning_rate_drop_ms
     if 0 < drop < run.training.duration_ms:
         axes.axvline((run.training.burn_in_ms + drop) / 1000, color="0.5", lw=1, ls=":", label="learning rate ÷ 10")
-    axes.set(yscale="log", xlabel="simulated time (s)", ylabel="cost (Hz)")
+    axes.set(yscale="log", xlabel="simulated time (s)", ylabel=f"cost ({run.cost_unit})" if run.cost_unit else "cost")
     label_log(axes)
     axes.legend(frameon=False, fontsize=8, loc="upper right")
 

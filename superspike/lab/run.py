@@ -91,14 +91,22 @@ class Run:
     def answered(self) -> dict[str, Any]:
         """How the output meets its targets at the end: hits, misses and extra spikes within ±2 ms in the last period.
 
-        With a loss of response windows: how many of the last 100 recorded, and the share of them, are answered rightly.
+        With a loss of response windows: how many of the last 100 recorded, and the share of them, are answered rightly. A
+        readout does not spike: nothing.
         """
+        if self._network.readout:
+            return {}
         output, target, window = self.spikes["output"], self.spikes["target"], self._network.loss.window_ms
         begin, end = self.periods_ms[-1]
         if window:
             last = np.unique(target.between(0, end - window).times_ms)[-100:]
             begin, end = float(last[0]) if len(last) else begin, end - window
         return agreement(output if window else output.between(begin, end), target.between(begin, end), window)
+
+    @property
+    def cost_unit(self) -> str:
+        """The network's."""
+        return self._network.cost_unit
 
     def summary(self) -> dict[str, Any]:
         """The numbers of the run: cost, rates, speed, and how the output meets its targets (:meth:`answered`)."""

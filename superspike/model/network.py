@@ -154,6 +154,11 @@ class Network:
         last = self.layers[-1].neuron
         return last if isinstance(last, Readout) else None
 
+    @property
+    def cost_unit(self) -> str:
+        """Hz, as if the filtered errors were those of sparse spikes; or none, the mean square of errors that are not filtered."""
+        return "Hz" if self.loss.filtered else ""
+
     def _check_readout(self) -> None:
         """Raise ParameterError unless a readout is the last layer, and its loss reads potentials."""
         for k, layer in enumerate(self.layers[1:-1], 1):

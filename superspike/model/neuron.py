@@ -135,9 +135,20 @@ class Readout(NamedTuple):
     tau_mem: TauMem = 20.0
     tau_syn: TauSyn = 5.0
 
-    tau_ref = v_rest = 0.0
-    v_threshold = math.inf
-    reset = RESETS[0]
+    @property
+    def tau_ref(self) -> float:
+        """None."""
+        return 0.0
+
+    @property
+    def v_threshold(self) -> float:
+        """Out of reach."""
+        return math.inf
+
+    @property
+    def v_rest(self) -> float:
+        """U is relative to it."""
+        return 0.0
 
     def cell(self, dt: float, integration: str) -> LIFStep:
         """A step of ``dt`` (ms)."""

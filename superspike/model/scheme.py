@@ -46,8 +46,8 @@ from typing import Annotated, Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .neuron import Readout
 from .filters import INTEGRATIONS, Filter, double_exponential
+from .neuron import Readout
 from .parameters import Param, ParameterError, fields, one_of, parameters
 from .rule import Rule
 
