@@ -355,8 +355,8 @@ def next_step(
 
 @compiled
 def vectors(
-    where: Layout, state: State, feedback: Array, layer: int, output: bool, readout: bool, ahead: int, t: int, begin: int, end: int, spikes: int,
-    table: Propagators, q: int, work: Work,
+    where: Layout, state: State, feedback: Array, layer: int, output: bool, readout: bool, ahead: int, t: int, begin: int, end: int,
+    spikes: int, table: Propagators, q: int, work: Work,
 ) -> None:  # fmt: skip
     """Take errors, sums and synapses of one layer through steps: a vector of neurons stays in registers meanwhile."""
     f, r, start = state.f, len(state.f) - 1, where.start[layer]
@@ -488,8 +488,8 @@ def advance(
 ) -> None:  # fmt: skip
     """Simulate ``steps`` steps from step ``t``. Arguments as in the clock engine.
 
-    ``tables`` hold one interval's propagators, for spiking neurons and for a readout. A layer is taken through a window of steps at a time: first the neurons of
-    every layer, then errors and synapses. Between calls the state is the clock engine's.
+    ``tables`` hold one interval's propagators, for spiking neurons and for a readout. A layer is taken through a window of
+    steps at a time: first the neurons of every layer, then errors and synapses. Between calls the state is the clock engine's.
     """
     history, interval, layers, output = log.ptr.shape[1] - 1 - steps, tables.step.shape[1], len(where.start) - 1, where.output
     q, now, place = 0, -1, keep((where, c, state, log))
