@@ -82,10 +82,7 @@ def in_brian2(net: ss.Network, task: ss.Task, *, parts: bool = False, **options:
     targets = source_of(task.targets, task.period_ms, name="targets")
     last, made = len(layers) - 1, dict[tuple[int, int], Any]()
     pairs = [(projection.pre, projection.post) for projection in net.projections]
-    for pre, post in [
-        *net.projections[last - 1 :: -1],
-        *net.projections[last:],
-    ]:  # the chain from the outputs down, then the others
+    for pre, post in [*pairs[last - 1 :: -1], *pairs[last:]]:  # the chain from the outputs down, then the others
         role = {"targets": targets}
         if post < last:
             role = {"feedback": net.feedback, "above": made[post, post + 1], "seed": 5}

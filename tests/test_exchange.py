@@ -443,6 +443,21 @@ def test_graphs_that_are_no_such_network_are_refused(edges: str, message: str) -
 
 
 @needs_nir
+def test_a_graph_within_a_graph_and_graphs_without_ends_are_refused() -> None:
+    import nir
+
+    whole = nir.NIRGraph.from_list(linear(2, 2), cuba(2))
+    for end in ("input", "output"):
+        rest = {name: node for name, node in whole.nodes.items() if name != end}
+        edges = [edge for edge in whole.edges if end not in edge]
+        with pytest.raises(ParameterError, match=rf"^NIR graph: must have one {end.title()}, got nodes of the kinds .*CubaLIF"):
+            from_nir(nir.NIRGraph(rest, edges, type_check=False))
+    nodes = {"input": nir.Input(np.array([2])), "inner": whole, "output": nir.Output(np.array([2]))}
+    with pytest.raises(ParameterError, match=r"'inner': must be .*, got NIRGraph; put its nodes into the graph itself"):
+        from_nir(nir.NIRGraph(nodes, list(itertools.pairwise(nodes)), type_check=False))
+
+
+@needs_nir
 def test_inputs_of_a_node_add_and_its_outputs_are_the_same() -> None:
     import nir
 
