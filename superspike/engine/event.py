@@ -355,8 +355,8 @@ def next_step(
 
 @compiled
 def vectors(
-    where: Layout, state: State, feedback: Array, layer: int, output: bool, readout: bool, ahead: int, t: int, begin: int, end: int,
-    spikes: int, table: Propagators, q: int, work: Work,
+    where: Layout, state: State, feedback: Array, layer: int, output: bool, readout: bool, ahead: int, t: int, begin: int,
+    end: int, spikes: int, table: Propagators, q: int, work: Work,
 ) -> None:  # fmt: skip
     """Take errors, sums and synapses of one layer through steps: a vector of neurons stays in registers meanwhile."""
     f, r, start = state.f, len(state.f) - 1, where.start[layer]
