@@ -162,7 +162,10 @@ class Simulation:
 
     @property
     def traces(self) -> dict[str, list[Array]]:
-        """Views of the synapses' eligibility traces and sums, as ``h1``, ``h2``, ``m``: (n_pre, n_post) per projection."""
+        """Views of the synapses' eligibility traces and sums, as ``h1``, ``h2``, ``m``: (n_pre, n_post) per projection.
+
+        Where a mask leaves out a synapse they are those that one would have.
+        """
         return {name: self._matrices(getattr(self.state, name)) for name in ("h1", "h2", "m")}
 
     def _copy_feedback(self) -> None:
