@@ -75,14 +75,15 @@ def test_the_readme_trains_as_it_says_and_calls_nothing_that_is_not_there(
     names = {name for block in code for name in re.findall(r"\bss\.(\w+)", block)}
     assert len(names) > 10
     assert [name for name in names if not hasattr(ss, name)] == []
-    first, own, second, sweep = code[:4]
+    first, own, layers, second, sweep = code[:5]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ss.SilentNetworkWarning)
         found = executed(first.replace("100_000", "1_000"), "README.md")
     assert (tmp_path / "hello.png").stat().st_size > 10_000
     assert len(executed(own, "README.md", found)["net"].projections) == 3
+    assert executed(layers, "README.md", found)["net"].readout == ss.Readout(tau_mem=20.0)
     assert executed(second, "README.md", found)["net"].sizes == [100, 4, 1]
     short = sweep.replace('"seed": seed', '"seed": seed, "duration": "500ms"').replace("range(20)", "range(2)")
     assert len(executed(short, "README.md", found | {"__name__": "__main__"})["costs"]) == 2
-    for block in code[4:]:
+    for block in code[5:]:
         ast.parse(block)
