@@ -466,7 +466,7 @@ def test_a_step_allocates_nothing() -> None:
         ({"surrogate": "step"}, r"surrogate: must be one of fast_sigmoid, .*, got 'step'"),
         ({"optimizer": "adagrad"}, r"optimizer: must be one of rmaxprop, .*, got 'adagrad'"),
         ({"precision": "half"}, r"SuperSpike.precision: must be one of single, double, got 'half'"),
-        ({"integration": "rk4"}, r"SuperSpike.integration: must be one of euler, exact, got 'rk4'"),
+        ({"integration": "rk4"}, r"SuperSpike.integration: must be one of euler, exact, nmz19, got 'rk4'"),
         ({"mask": np.ones((5, 9), bool)}, r"SuperSpike.mask: must be a boolean array of shape \(n_pre, n_post\) = \(9, 5\), got .*\(5, 9\)"),
         ({"mask": np.ones((9, 5))}, r"SuperSpike.mask: must be a boolean array .*got float64"),
         ({"n_pre": 0}, r"SuperSpike.n_pre: must be a whole number >= 1, got 0"),

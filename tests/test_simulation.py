@@ -108,7 +108,7 @@ def test_compiling_in_the_middle_of_a_block_changes_nothing(small_task: ss.Task)
 
 def test_the_event_engines_tables_are_no_longer_than_a_block(small_task: ss.Task) -> None:
     network = ss.Network([10, 6, 2], rule=ss.Rule(tau_rise=20_000.0, tau_decay=20_000.0))
-    assert len(Simulation(network, small_task)._table.step) == 5000
+    assert Simulation(network, small_task)._tables.step.shape[1] == 5000
 
 
 def test_a_refractory_period_that_its_counter_cannot_hold_is_refused(small_task: ss.Task) -> None:

@@ -32,7 +32,7 @@ from .traces import (
     next_sums,
     store_eight,
 )
-from .vectors import WIDE, add, item, lanes, load, put, store
+from .vectors import add, item, lanes, load, put, store
 
 choose_by_type(surrogate.derivative)
 choose_by_type(neuron.potential)
@@ -333,21 +333,15 @@ def own_rates(where: Layout, c: Constants, state: State, log: Log, layer: int, u
 
 @compiled
 def next_step(
-    where: Layout, sums: Any, e1: Any, g: Any, squares: Any, f: Array, feedback: Array, layer: int, output: bool, readout: bool,
-    i: int, p: int, s: int, ahead: int, table: Propagators, q: int, work: Work,
+    sums: Any, e1: Any, g: Any, squares: Any, f: Array, output: bool, readout: bool, i: int, p: int, s: int,
+    table: Propagators, q: int, work: Work,
 ) -> Any:  # fmt: skip
     """Sums, errors and squares of a vector of neurons from i on after step s of a window, whose surrogates are in row p of f."""
     if output:
         e1, g, squares = output_error(e1, g, squares, load(work.arrivals, (s, i)), table, q + s)
     else:
         e1, g = next_error(e1, g, table.error)
-        if WIDE:
-            width, first = where.start[layer + 1] - where.start[layer], where.b_start[layer] - where.start[layer]
-            for n in range(item(work.before, s + ahead), item(work.before, s + ahead + 1)):
-                impulse = item(work.size, n) * item(table.step, (q + s, IMPULSE))
-                e1 = e1 + impulse * load(feedback, first + item(work.wrong, n) * width + i)
-        else:
-            e1 = e1 + load(work.arrivals, (s, i))
+        e1 = e1 + load(work.arrivals, (s, i))
     if readout:
         return next_readout_sums(sums, g, table.step, q + s), e1, g, squares
     return next_sums(sums, load(f, (p, i)), g, table.step, q + s), e1, g, squares
@@ -355,8 +349,8 @@ def next_step(
 
 @compiled
 def vectors(
-    where: Layout, state: State, feedback: Array, layer: int, output: bool, readout: bool, ahead: int, t: int, begin: int,
-    end: int, spikes: int, table: Propagators, q: int, work: Work,
+    where: Layout, state: State, layer: int, output: bool, readout: bool, t: int, begin: int, end: int, spikes: int,
+    table: Propagators, q: int, work: Work,
 ) -> None:  # fmt: skip
     """Take errors, sums and synapses of one layer through steps: a vector of neurons stays in registers meanwhile."""
     f, r, start = state.f, len(state.f) - 1, where.start[layer]
@@ -367,9 +361,7 @@ def vectors(
         for n in range(spikes + 1):
             stop = item(work.at, n) if n < spikes else end
             for s in range(now, stop):
-                sums, e1, g, squares = next_step(
-                    where, sums, e1, g, squares, f, feedback, layer, output, readout, i, (t + s) & r, s, ahead, table, q, work
-                )
+                sums, e1, g, squares = next_step(sums, e1, g, squares, f, output, readout, i, (t + s) & r, s, table, q, work)
             now = stop
             if n < spikes:
                 enter_spike(state.h1, state.h2, state.m, item(work.due, n) + i, sums, table.spike, q + now)
@@ -382,8 +374,8 @@ def vectors(
 
 @compiled
 def synapses(
-    where: Layout, state: State, feedback: Array, layer: int, kind: int, ahead: int, t: int, begin: int, end: int, spikes: int,
-    old: int, table: Propagators, q: int, work: Work,
+    where: Layout, state: State, layer: int, kind: int, t: int, begin: int, end: int, spikes: int, old: int,
+    table: Propagators, q: int, work: Work,
 ) -> None:  # fmt: skip
     """Take errors, sums and synapses of one layer through the steps from ``begin`` to ``end`` of a window that starts at t."""
     for n in range(old):
@@ -391,11 +383,11 @@ def synapses(
         first, maps, free = item(work.old, (0, n)), work.maps[tag], work.free[kind, tag]
         apply_map(state.h1, state.h2, state.m, first, maps, work.begin[layer], work.end[layer], p1, p2, free)
     if kind == 1:  # constants in all calls: no vector keeps registers for what it does not need
-        vectors(where, state, feedback, layer, True, True, ahead, t, begin, end, spikes, table, q, work)
+        vectors(where, state, layer, True, True, t, begin, end, spikes, table, q, work)
     elif layer == where.output:
-        vectors(where, state, feedback, layer, True, False, ahead, t, begin, end, spikes, table, q, work)
+        vectors(where, state, layer, True, False, t, begin, end, spikes, table, q, work)
     else:
-        vectors(where, state, feedback, layer, False, False, ahead, t, begin, end, spikes, table, q, work)
+        vectors(where, state, layer, False, False, t, begin, end, spikes, table, q, work)
 
 
 @compiled
@@ -520,14 +512,14 @@ def advance(
             if learns(where, plastic, layer):
                 if layer != output and c.rho > 0:
                     own_rates(where, c, state, log, layer, u, window)
-                if layer != output and not WIDE:
+                if layer != output:
                     add_feedback(where, feedback, layer, window, c.ahead, table.step, q, work)
                 s = 0
                 while s < window:
                     stop, spikes, old = take_spikes(
                         where, log, plastic, layer, arrived, s, window, table.spike, q, work, free, now
                     )
-                    synapses(where, state, feedback, layer, kind, c.ahead, t + u - history, s, stop, spikes, old, table, q, work)
+                    synapses(where, state, layer, kind, t + u - history, s, stop, spikes, old, table, q, work)
                     s = stop
             elif layer == output:
                 errors(where, state, work, window, table, q)

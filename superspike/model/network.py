@@ -53,7 +53,7 @@ class Network:
     surrogate : f(U) = σ'(U): a name (fast_sigmoid, …) or an instance such as ``FastSigmoid(beta=2.0)``
     optimizer : a name (rmaxprop, rmsprop, adam, sgd) or an instance such as ``RMaxProp(learning_rate=0.5)``
     loss : which errors the outputs get: a name (van_rossum, windowed) or an instance such as ``Windowed(window=25.0)``
-    neuron : a name (lif) or an instance such as ``LIF(tau_mem=20.0)``
+    neuron : a name (by default lif) or an instance such as ``LIF(tau_mem=20.0)``
     rule, scheme : the parameters of plasticity and time stepping
     w0 : initial weights are drawn from N(0, (w0/√n)²), in mV, and clipped to their bounds; n is the number of synapses that a
         postsynaptic neuron has in the projection: n_pre, or with a mask their mean number. Signs replace those drawn
@@ -88,7 +88,7 @@ class Network:
         surrogate: Any = "fast_sigmoid",
         optimizer: Any = "rmaxprop",
         loss: Any = "van_rossum",
-        neuron: Any = "lif",
+        neuron: Any = None,
         rule: Rule | None = None,
         scheme: Scheme | None = None,
         w0: float = W0,
@@ -116,7 +116,7 @@ class Network:
             if not isinstance(given, (cls, type(None))):
                 raise ParameterError(f"Network.{name}: must be an instance of {cls.__name__}, got {given!r}")
         self.rule, self.scheme = rule or Rule(), scheme or Scheme()
-        self.neuron, self.surrogate = NEURONS.make(neuron), SURROGATES.make(surrogate)
+        self.neuron, self.surrogate = NEURONS.make("lif" if neuron is None else neuron), SURROGATES.make(surrogate)
         self.feedback = FEEDBACKS.make(feedback)
         self.optimizer, self.loss = OPTIMIZERS.make(optimizer), LOSSES.make(loss)
         if not self.loss.filtered and self.scheme.delay < self.scheme.dt:

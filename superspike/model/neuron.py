@@ -132,7 +132,7 @@ class Readout(NamedTuple):
     time constants, which are those of the hidden layers' eligibility traces, too (NMZ19).
     """
 
-    tau_mem: TauMem = 20.0
+    tau_mem: TauMem = 10.0
     tau_syn: TauSyn = 5.0
 
     @property
