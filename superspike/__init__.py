@@ -64,7 +64,18 @@ if TYPE_CHECKING:
     from .spikes.score import answers as answers
     from .spikes.score import match as match
     from .spikes.trains import Spikes as Spikes
+    from .tasks import Current as Current
+    from .tasks import Latency as Latency
+    from .tasks import PoissonRate as PoissonRate
+    from .tasks import RandomManifolds as RandomManifolds
+    from .tasks import Samples as Samples
     from .tasks import Task as Task
+    from .tasks import encode as encode
+    from .tasks import fetch as fetch
+    from .tasks import load_hdf5 as load_hdf5
+    from .tasks import load_heidelberg as load_heidelberg
+    from .tasks import load_idx as load_idx
+    from .tasks import load_images as load_images
 
 # Imported when they are first used: the command line answers --help without waiting for Numba.
 _HOMES = {
@@ -88,7 +99,20 @@ _HOMES = {
     "spikes.distance": ("van_rossum_distance", "van_rossum_matrix"),
     "model.surrogate": ("Exponential", "FastSigmoid", "Gaussian", "Linear", "PiecewiseLinear", "Sigmoid"),
     "lab.sweep": ("sweep",),
-    "tasks": ("Task",),
+    "tasks": (
+        "Task",
+        "Samples",
+        "Latency",
+        "PoissonRate",
+        "Current",
+        "RandomManifolds",
+        "encode",
+        "load_idx",
+        "load_images",
+        "load_hdf5",
+        "load_heidelberg",
+        "fetch",
+    ),
     "interop.third_factor": ("Feedback", "VanRossumError"),
     "lab.training": ("Evaluation", "evaluate", "train"),
 }

@@ -1,9 +1,11 @@
-"""Tasks: a frozen input pattern and the target spikes that the outputs shall answer it with, repeated every period.
+"""Tasks: a frozen input pattern and the target spikes that the outputs shall answer it with, repeated every period; trials.
 
 Inputs and targets are parameter classes with a method ``spikes``; adding one is adding a class to ``patterns``, and the
 command line picks up its fields as options. Targets that belong to inputs of their own have a method ``both`` instead.
-:func:`make` joins one of each to a :class:`Task`; ``text("HELLO")`` and its siblings are the same in one call. Imports
-``model`` and ``spikes``.
+:func:`make` joins one of each to a :class:`Task`; ``text("HELLO")`` and its siblings are the same in one call.
+
+Labelled trials are :class:`Samples`: from arrays, from numbers through an encoder (:mod:`superspike.tasks.encoders`, a class
+each), from files (:mod:`superspike.tasks.datasets`), or made (:class:`RandomManifolds`). Imports ``model`` and ``spikes``.
 """
 
 from __future__ import annotations
@@ -13,6 +15,17 @@ from typing import Any
 import numpy as np
 
 from ..model.parameters import check_seed
+from .datasets import FASHION_MNIST as FASHION_MNIST
+from .datasets import fetch as fetch
+from .datasets import load_hdf5 as load_hdf5
+from .datasets import load_heidelberg as load_heidelberg
+from .datasets import load_idx as load_idx
+from .datasets import load_images as load_images
+from .encoders import ENCODERS as ENCODERS
+from .encoders import Current as Current
+from .encoders import Latency as Latency
+from .encoders import PoissonRate as PoissonRate
+from .encoders import encode as encode
 from .patterns import FileInputs as FileInputs
 from .patterns import FileTargets as FileTargets
 from .patterns import Picture as Picture
@@ -21,6 +34,9 @@ from .patterns import PoissonTargets as PoissonTargets
 from .patterns import RegularTargets as RegularTargets
 from .patterns import Text as Text
 from .patterns import poisson_spikes as poisson_spikes
+from .randman import RandomManifolds as RandomManifolds
+from .samples import Samples as Samples
+from .samples import Split as Split
 from .task import INPUTS as INPUTS
 from .task import PERIOD as PERIOD
 from .task import TARGETS as TARGETS
