@@ -11,6 +11,7 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 from llvmlite import ir
 from llvmlite.binding import get_host_cpu_features
 from numba import config
@@ -22,7 +23,7 @@ from numpy.typing import NDArray
 from .jit import FLAGS, compiled
 
 Array = NDArray[Any]
-Index = int | tuple[int, int]
+Index = int | tuple[int, ...]
 
 # Of a vector: with AVX-512 two of 32 registers, else one of 16 with AVX2; LLVM splits it where registers are shorter.
 WIDE = "+avx512f" in (config.CPU_FEATURES or get_host_cpu_features().flatten())  # type: ignore[attr-defined]
@@ -41,7 +42,7 @@ def where(x: Array, index: Index) -> Any:
 
 
 def load(x: Array, index: Index) -> Any:
-    """The vector that begins at ``index``, a number, or row and column. No index counts from the end."""
+    """The vector that begins at ``index``, a number, or one per axis. No index counts from the end."""
     return x[where(x, index)].copy()
 
 
@@ -64,6 +65,21 @@ def put(x: Array, index: Any, value: Any) -> None:
 def add(x: Array, index: Any, value: Any) -> None:
     """Add to the number at ``index``, likewise."""
     put(x, index, item(x, index) + value)
+
+
+def above(x: Any, threshold: Any, value: Any) -> Any:
+    """``value`` where a vector is larger than ``threshold``, else 0."""
+    return np.where(x > threshold, value, x.dtype.type(0))
+
+
+def bits_above(x: Any, threshold: Any) -> int:
+    """Where a vector is larger than ``threshold``: bit k of the number for its k-th lane."""
+    return sum(1 << k for k in np.flatnonzero(x > threshold).tolist())
+
+
+def lowest(bits: int) -> int:
+    """The number of the lowest bit that is set."""
+    return (bits & -bits).bit_length() - 1
 
 
 class Vector(types.Type):
@@ -99,10 +115,10 @@ def address(context: Any, builder: Any, array_type: Any, array: Any, index_type:
             cgutils.do_boundscheck(context, builder, place[axis], shape[axis], axis)  # type: ignore[no-untyped-call]
         last = builder.add(place[-1], ir.Constant(place[-1].type, n - 1))
         cgutils.do_boundscheck(context, builder, last, shape[-1], axis)  # type: ignore[no-untyped-call]
-    if len(place) == 2:
-        flags = ("nsw", "nuw")
-        place = [builder.add(builder.mul(place[0], shape[1], flags=flags), place[1], flags=flags)]
-    return builder.gep(fields.data, place, inbounds=True)
+    flags, flat = ("nsw", "nuw"), place[0]
+    for axis in range(1, len(place)):
+        flat = builder.add(builder.mul(flat, shape[axis], flags=flags), place[axis], flags=flags)
+    return builder.gep(fields.data, [flat], inbounds=True)
 
 
 @intrinsic
@@ -153,6 +169,47 @@ def store_item(typing: Any, x: Any, index: Any, value: Any) -> Any:
     return types.void(x, index, value), generate
 
 
+def broadcast(context: Any, builder: Any, vector: Vector, number: Any) -> Any:
+    """A vector of equal numbers."""
+    whole = context.get_value_type(vector)
+    one = builder.insert_element(ir.Constant(whole, ir.Undefined), number, ir.Constant(ir.IntType(32), 0))
+    zeros = ir.Constant(ir.VectorType(ir.IntType(32), vector.lanes), [0] * vector.lanes)
+    return builder.shuffle_vector(one, one, zeros)
+
+
+@intrinsic
+def select_above(typing: Any, x: Any, threshold: Any, value: Any) -> Any:
+    """``above`` in a kernel."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        bound, chosen = (broadcast(context, builder, x, number) for number in arguments[1:])
+        larger = builder.fcmp_ordered(">", arguments[0], bound)
+        return builder.select(larger, chosen, ir.Constant(chosen.type, None))
+
+    return x(x, x.dtype, x.dtype), generate
+
+
+@intrinsic
+def mask_above(typing: Any, x: Any, threshold: Any) -> Any:
+    """``bits_above`` in a kernel."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        larger = builder.fcmp_ordered(">", arguments[0], broadcast(context, builder, x, arguments[1]))
+        return builder.zext(builder.bitcast(larger, ir.IntType(x.lanes)), ir.IntType(64))
+
+    return types.int64(x, x.dtype), generate
+
+
+@intrinsic
+def lowest_bit(typing: Any, bits: Any) -> Any:
+    """``lowest`` in a kernel."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 1))
+
+    return types.int64(types.int64), generate
+
+
 def arithmetic(instruction: str) -> Any:
     """An operator between two vectors, or a vector and a number."""
 
@@ -162,12 +219,7 @@ def arithmetic(instruction: str) -> Any:
 
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             def as_vector(operand: Any, its_type: Any) -> Any:
-                if isinstance(its_type, Vector):
-                    return operand
-                whole = context.get_value_type(vector)
-                one = builder.insert_element(ir.Constant(whole, ir.Undefined), operand, ir.Constant(ir.IntType(32), 0))
-                zeros = ir.Constant(ir.VectorType(ir.IntType(32), vector.lanes), [0] * vector.lanes)
-                return builder.shuffle_vector(one, one, zeros)
+                return operand if isinstance(its_type, Vector) else broadcast(context, builder, vector, operand)
 
             operands = map(as_vector, arguments, signature.args)
             return getattr(builder, instruction)(*operands, flags=tuple(sorted(FLAGS["fastmath"])))
@@ -203,6 +255,9 @@ provide(lanes, choose_lanes)
 provide(load, lambda x, index: lambda x, index: load_vector(x, index))  # type: ignore[call-arg]
 provide(store, lambda x, index, vector: lambda x, index, vector: store_vector(x, index, vector))  # type: ignore[call-arg]
 provide(item, lambda x, index: lambda x, index: load_item(x, index))  # type: ignore[call-arg]
+provide(above, lambda x, threshold, value: lambda x, threshold, value: select_above(x, threshold, value))  # type: ignore[call-arg]
+provide(bits_above, lambda x, threshold: lambda x, threshold: mask_above(x, threshold))  # type: ignore[call-arg]
+provide(lowest, lambda bits: lambda bits: lowest_bit(bits))  # type: ignore[call-arg]
 provide(put, lambda x, index, value: lambda x, index, value: store_item(x, index, value))  # type: ignore[call-arg]
 for symbol, instruction in ((operator.add, "fadd"), (operator.sub, "fsub"), (operator.mul, "fmul")):
     provide(symbol, choose_operator(instruction))

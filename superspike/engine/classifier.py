@@ -1,0 +1,314 @@
+"""Networks that classify trials: hidden spiking layers, a readout, minibatches (the kernels are :mod:`superspike.engine.trial`'s)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..model.feedback import FEEDBACKS, MV_PER_V, Symmetric, checked_matrices
+from ..model.filters import INTEGRATIONS, Filter, double_exponential
+from ..model.neuron import LIF, LIFStep, check_lif
+from ..model.optimizer import OPTIMIZERS, Adam
+from ..model.parameters import Param, ParameterError, cast, check_seed, one_of
+from ..model.readout import READOUT_LOSSES, Rates, Readout
+from ..model.scheme import PRECISIONS
+from ..model.surrogate import SURROGATES, FastSigmoid
+from . import trial
+from .jit import bound
+from .state import padded, zeros
+from .traces import Propagators, propagators
+from .trial import GROWTH, WINDOW, Group, Model, Sizes, Work
+
+Array = NDArray[Any]
+
+BUDGET = 2**28  # bytes of the rows and spikes of a group, which are reserved, and touched where there are any
+
+
+class Samples(Protocol):
+    """Labelled samples: the spikes of sample k are ``offsets[k]:offsets[k + 1]`` of ``steps`` and ``units``."""
+
+    steps: Array
+    units: Array
+    offsets: Array
+    labels: Array
+    n_steps: int
+
+
+class Outcome(NamedTuple):
+    """Of each sample: what the outputs say (mV), the class that says most, the hidden layers' spikes, the loss."""
+
+    z: Array  # (samples, outputs)
+    prediction: Array  # (samples,)
+    spikes: Array  # (samples, hidden layers)
+    loss: Array  # (samples,)
+
+
+class Classifier:
+    """A chain of layers: input, hidden layers of spiking neurons with reset by subtraction, a readout with a unit per class.
+
+    Parameters
+    ----------
+    sizes : neurons per layer from the input up; the last is the number of classes
+    loss : a name (max_over_time, mean, weighted_sum, last, each_step) or an instance
+    feedback : a name (symmetric, random, uniform, sign, none) or an instance; other than symmetric feedback is scaled to the size
+        of symmetric feedback through the weights that the seed draws
+    surrogate, optimizer : names or instances
+    neuron, readout, rates : parameters of hidden neurons, of the readout, and bounds of spike counts
+    dropout : the probability that an input spike is left out in training; the others count 1/(1 − dropout)
+    dt, integration, precision : time step (ms) and numerics; spikes act one step later
+    w0 : initial weights are drawn from N(0, (w0/√n_pre)²), in mV
+    w_max : bound of the weights' magnitude (mV)
+    weights : initial weights instead, one (n_pre, n_post) array (mV) per projection
+    threads : how many share the samples of a batch; the numbers do not depend on it
+    """
+
+    def __init__(
+        self, sizes: Sequence[int], *, loss: Any = "max_over_time", feedback: Any = "symmetric", surrogate: Any = None,
+        optimizer: Any = None, neuron: LIF | None = None, readout: Readout | None = None, rates: Rates | None = None,
+        dropout: float = 0.0, dt: float = 1.0, integration: str = "exact", precision: str = "single", w0: float = 70.0,
+        w_max: float = 1000.0, weights: Sequence[ArrayLike] | None = None, seed: int = 0, threads: int = 1,
+    ) -> None:  # fmt: skip
+        whole = Param("", "", ge=1)
+        self.sizes = [whole.check("Classifier.sizes", n, int) for n in sizes]
+        if len(self.sizes) < 3:
+            raise ParameterError(f"Classifier.sizes: must be input, hidden layers and readout, got {self.sizes}")
+        self.loss, self.feedback = READOUT_LOSSES.make(loss), FEEDBACKS.make(feedback)
+        self.surrogate = SURROGATES.make(FastSigmoid(2.0) if surrogate is None else surrogate)
+        self.optimizer = OPTIMIZERS.make(Adam(0.3) if optimizer is None else optimizer)
+        self.neuron, self.readout, self.rates = neuron or LIF(tau_ref=0), readout or Readout(), rates or Rates()
+        check_lif(self.neuron)
+        if self.neuron.tau_ref != 0:
+            raise ParameterError(
+                f"LIF.tau_ref: must be 0 ms where the reset subtracts the threshold, got {self.neuron.tau_ref:g}; give LIF(tau_ref=0)"
+            )
+        self.dropout = Param("", "", ge=0, lt=1).check("Classifier.dropout", dropout)
+        self.dt = Param("ms", "", gt=0).check("Classifier.dt", dt)
+        self.w0, self.w_max = (Param("mV", "", ge=0).check(f"Classifier.{n}", x) for n, x in (("w0", w0), ("w_max", w_max)))
+        self.seed, self.threads = check_seed("Classifier.seed", seed), whole.check("Classifier.threads", threads, int)
+        one_of("Classifier.integration", integration, INTEGRATIONS)
+        one_of("Classifier.precision", precision, PRECISIONS)
+        self.dtype: type = np.float32 if precision == "single" else np.float64
+        for owner, name in (
+            (self.neuron, "tau_mem"),
+            (self.neuron, "tau_syn"),
+            (self.readout, "tau_mem"),
+            (self.readout, "tau_syn"),
+        ):
+            if getattr(owner, name) <= self.dt:
+                raise ParameterError(
+                    f"{type(owner).__name__}.{name}: must be larger than dt ({self.dt:g} ms), got {getattr(owner, name):g}"
+                )
+        self._filter = double_exponential(self.neuron.tau_syn, self.neuron.tau_mem, self.dt, integration)
+        self._readout = double_exponential(self.readout.tau_syn, self.readout.tau_mem, self.dt, integration)
+        draws, feedback_rng, self._dropout_rng = np.random.default_rng(self.seed).spawn(3)
+        shapes = list(zip(self.sizes, self.sizes[1:], strict=False))
+        drawn = [draws.normal(0, self.w0 / np.sqrt(n_pre), (n_pre, n_post)) for n_pre, n_post in shapes]
+        self._feedback_rng = feedback_rng
+        self._gains = self._feedback_gains(drawn)
+        self._widths = [padded(n) for n in self.sizes]
+        self._w = zeros(sum(n * w for n, w in zip(self.sizes, self._widths[1:], strict=False)), self.dtype)
+        self._m = zeros(len(self._w), self.dtype, 1)
+        self._memories = tuple(zeros(len(self._w), self.dtype, 2 + k) for k in range(self.optimizer.memories))
+        self.updates = 0
+        self.learning_rate = 1.0  # multiplies the optimiser's changes: for schedules
+        starts = np.cumsum([0, *(n * w for n, w in zip(self.sizes, self._widths[1:], strict=False))])
+        self.weights = [self._matrix(self._w, starts, k) for k in range(len(shapes))]
+        self._gradients = [self._matrix(self._m, starts, k) for k in range(len(shapes))]
+        for view, values in zip(self.weights, self._checked(weights, shapes) if weights is not None else drawn, strict=True):
+            view[...] = values
+        b = [self.sizes[-1] * w for w in self._widths[1:-1]]
+        self._b_start = np.cumsum([0, 0, *b])
+        self._feedback = zeros(sum(b), self.dtype)
+        self._z = Sizes(np.array(self.sizes, np.int64), np.array(self._widths, np.int64), starts, self._b_start, 0)
+        self._pool = ThreadPoolExecutor(self.threads - 1) if self.threads > 1 else None
+        self._fixed = [] if self.feedback.follows_weights else self._matrices(drawn)
+        self._works: list[Work] = []
+        self._group: Group | None = None
+
+    def _matrix(self, flat: Array, starts: Array, k: int) -> Array:
+        return flat[starts[k] : starts[k + 1]].reshape(self.sizes[k], -1)[:, : self.sizes[k + 1]]
+
+    def _checked(self, weights: Sequence[ArrayLike], shapes: list[tuple[int, int]]) -> list[Array]:
+        arrays = [np.asarray(w) for w in weights]
+        if [w.shape for w in arrays] != shapes or not all(w.dtype.kind in "iuf" and np.isfinite(w).all() for w in arrays):
+            raise ParameterError(
+                f"Classifier.weights: must be finite arrays (n_pre, n_post) of the shapes {shapes}, got {[w.shape for w in arrays]}"
+            )
+        return arrays
+
+    def _scheme(self, scheme: Any, weights: Sequence[Array]) -> list[Array]:
+        pairs = {(k, k + 1): w for k, w in enumerate(weights)}
+        return checked_matrices(type(scheme).__name__, scheme.matrices(self.sizes, pairs, self._feedback_rng), self.sizes)
+
+    def _feedback_gains(self, drawn: Sequence[Array]) -> list[float]:
+        """What turns a scheme's matrices into mV: with it symmetric feedback is the gradient's, others are of its size at first."""
+        if isinstance(self.feedback, Symmetric):
+            return [MV_PER_V] * (len(self.sizes) - 2)
+        own, symmetric = self._scheme(self.feedback, drawn), self._scheme(Symmetric(), drawn)
+        return [
+            MV_PER_V * float(np.linalg.norm(s) / np.linalg.norm(b)) if np.any(b) else 0.0
+            for b, s in zip(own, symmetric, strict=True)
+        ]
+
+    def _matrices(self, weights: Sequence[Array]) -> list[Array]:
+        return [gain * b for gain, b in zip(self._gains, self._scheme(self.feedback, weights), strict=True)]
+
+    @property
+    def feedback_weights(self) -> list[Array]:
+        """What an error of each output is to the neurons of each hidden layer: (classes, n_hidden), mV."""
+        return self._matrices(self.weights) if self.feedback.follows_weights else self._fixed
+
+    def forward(self, samples: Samples, which: ArrayLike | None = None) -> Outcome:
+        """Run samples, all or the numbered ones; nothing is learned."""
+        return self._run(samples, which, learn=False, train=False)
+
+    def gradient(self, samples: Samples, which: ArrayLike | None = None) -> tuple[float, list[Array]]:
+        """The mean loss of samples, and −Σ e λ (1/mV), their mean: with symmetric feedback the gradient, but for the reset's part."""
+        outcome = self._run(samples, which, learn=True, train=False)
+        found = [-g / type(g.flat[0])(len(outcome.loss)) for g in self._gradients]
+        self._m[:] = 0
+        return float(outcome.loss.mean()), found
+
+    def train_batch(self, samples: Samples, which: ArrayLike | None = None) -> Outcome:
+        """Run samples, and change the weights once by their mean gradient."""
+        outcome = self._run(samples, which, learn=True, train=True)
+        self.updates += 1
+        totals = np.zeros((self.threads, len(self.sizes) - 1))
+        number, none = self.dtype, zeros(max(self._widths), self.dtype)
+        optimizer, n, rate = cast(self.optimizer, number), number(self.updates), number(self.learning_rate)
+        shared = (
+            self._w,
+            self._m,
+            self._memories,
+            none,
+            optimizer,
+            n,
+            rate,
+            len(outcome.loss),
+            number(1),
+            number(self.w_max),
+            totals,
+        )
+        self._together(trial.update, [(self._z, k, self.threads, *shared) for k in range(self.threads)])
+        if not np.isfinite(totals).all():
+            raise ParameterError(f"{self!r}: gradients or weight changes are no longer finite; lower the learning rate")
+        return outcome
+
+    def __repr__(self) -> str:
+        return f"<Classifier {'-'.join(map(str, self.sizes))}, {FEEDBACKS.name_of(self.feedback)} feedback>"
+
+    def _run(self, samples: Samples, which: ArrayLike | None, *, learn: bool, train: bool) -> Outcome:
+        chosen = np.arange(len(samples.labels)) if which is None else np.asarray(which, np.int64)
+        self._prepare(samples.n_steps)
+        if learn:
+            self._renew_feedback()
+        model, (hidden, output) = self._model(self.dropout if train else 0.0), self._tables
+        outcomes = []
+        for first in range(0, len(chosen), self._room):
+            outcomes.append(self._run_group(samples, chosen[first : first + self._room], model, hidden, output, learn, train))
+        return Outcome(*(np.concatenate(parts) for parts in zip(*outcomes, strict=True)))
+
+    def _renew_feedback(self) -> None:
+        start = self._b_start[1:]
+        for k, b in enumerate(self.feedback_weights):
+            self._feedback[start[k] : start[k + 1]].reshape(self.sizes[-1], -1)[:, : self.sizes[k + 1]] = b
+
+    def _model(self, dropout: float) -> Model:
+        number, lif = self.dtype, self.neuron
+        step = LIFStep(self._filter.a2, self._filter.c, self._filter.a1, lif.v_threshold - lif.v_rest)
+        return Model(
+            lif=cast(step, number),
+            surrogate=cast(self.surrogate, number),
+            readout=cast(self._readout, number),
+            temperature=number(self.readout.temperature),
+            loss=cast(self.loss, number),
+            rates=cast(self.rates, number),
+            dt=number(self.dt),
+            drive=number(1 / (1 - dropout)),
+        )
+
+    def _prepare(self, steps: int) -> None:
+        """Arrays and tables for samples of that many steps."""
+        if self._z.steps == steps:
+            return
+        number, layers, widest = self.dtype, len(self.sizes), max(self._widths[1:])
+        interval = min(steps, max(1, round(GROWTH[number] / -np.log(min(*self._filter[:2], *self._readout[:2])))))
+        window, unfiltered = min(steps, WINDOW), Filter(1.0, 1.0, 1.0)
+        self._z = self._z._replace(steps=steps)
+        self._tables = (
+            propagators(self._filter, self._readout, unfiltered, 1.0, interval, number),
+            propagators(self._readout, self._readout, unfiltered, 1.0, interval, number),
+        )
+        shapes: dict[str, Any] = dict.fromkeys(("v", "current", "rate_error"), (layers, widest))
+        shapes |= {"f": (layers, window, widest), "u": (steps, self._widths[-1]), "e": (steps, self._widths[-1])}
+        shapes |= {"fired": (window, widest), "error_ptr": steps + 1, "error": steps * self.sizes[-1]}
+        shapes |= {"error_k": steps * self.sizes[-1], "sums": (layers, 8 * widest), "now": layers, "q": layers}
+        shapes |= {"maps": (layers, steps // interval + 1, 8 * widest), "free": (layers, steps // interval + 1, 6)}
+        shapes |= {"entering": window, "tag": (layers, steps), "p": (layers, steps, 2), "a": (layers, steps, 2 * widest)}
+        whole = {"fired", "error_ptr", "error_k", "now", "q", "entering", "tag"}
+        self._works = [
+            Work(**{name: zeros(shapes[name], np.int64 if name in whole else number, k) for k, name in enumerate(Work._fields)})
+            for _ in range(self.threads)
+        ]
+        self._rows = sum(self._widths[1:]) * steps  # of a sample, at most
+        self._hidden = sum(self.sizes[1:-1]) * steps  # its spikes, at most
+        self._room = max(1, BUDGET // (self._rows * np.dtype(number).itemsize + self._hidden * 4))
+        self._group = None
+
+    def _make_group(self, samples: Samples, which: Array, train: bool) -> Group:
+        """The arrays of a group, those of one before if they are large enough."""
+        n, layers, old = len(which), len(self.sizes), self._group
+        begin = np.concatenate([[0], np.cumsum(samples.offsets[which + 1] - samples.offsets[which])])
+        spikes, steps = int(begin[-1]), self._z.steps
+        if old is None or len(old.ptr) < n or len(old.ids) < n * self._hidden + spikes:
+            hidden = np.cumsum([0, *self.sizes[1:-1]])[:-1] * steps
+            rows = np.cumsum([0, *self._widths[1:]])[:-1] * steps
+            sample = np.arange(n)[:, None]
+            old = self._group = Group(
+                which=which, left_out=np.zeros(0, np.bool_), begin=begin, label=np.zeros(n, np.int64),
+                ptr=np.zeros((n, layers - 1, steps + 2), np.int64),
+                ids=np.empty(n * self._hidden + 2 * spikes, np.int32),
+                room=np.column_stack([np.zeros(n, np.int64), sample * self._hidden + hidden]),
+                n_rows=np.zeros((n, layers - 1), np.int64),
+                rows=np.empty(n * self._rows, self.dtype),
+                row_start=sample * self._rows + rows,
+                z=np.zeros((n, self._widths[-1]), self.dtype),
+                loss=np.zeros(n, self.dtype),
+            )  # fmt: skip
+        old.room[:n, 0] = len(old.ids) - spikes + begin[:-1]
+        label = np.asarray(samples.labels)[which].astype(np.int64)
+        out = self._dropout_rng.random(spikes, np.float32) < self.dropout if train and self.dropout else np.zeros(0, np.bool_)
+        return old._replace(which=which, begin=begin, label=label, left_out=out)
+
+    def _run_group(
+        self, samples: Samples, which: Array, model: Model, hidden: Propagators, output: Propagators, learn: bool, train: bool
+    ) -> tuple[Array, ...]:
+        n, group = len(which), self._make_group(samples, which, train)
+        steps, units = (np.ascontiguousarray(x, np.int32) for x in (samples.steps, samples.units))
+        offsets = np.ascontiguousarray(samples.offsets, np.int64)
+        shares = [(n * k // self.threads, n * (k + 1) // self.threads) for k in range(self.threads)]
+        self._together(
+            trial.run,
+            [
+                (self._z, model, steps, units, offsets, self._w, self._feedback, hidden, output, group, begin, end, learn, work)
+                for (begin, end), work in zip(shares, self._works, strict=True)
+            ],
+        )
+        if learn:
+            self._together(trial.collect, [(self._z, group, n, k, self.threads, self._m) for k in range(self.threads)])
+        z = group.z[:n, : self.sizes[-1]].copy()
+        loss = group.loss[:n].astype(float)
+        counts = group.ptr[:n, 1:, -2] - group.ptr[:n, 1:, 0]
+        return z, z.argmax(axis=1), counts, loss
+
+    def _together(self, kernel: Any, calls: list[tuple[Any, ...]]) -> None:
+        """Call a kernel several times at once, in a thread each."""
+        function = bound(kernel, *calls[0])
+        others = [self._pool.submit(function, *call) for call in calls[1:]] if self._pool else []
+        function(*calls[0])
+        for other in others:
+            other.result()

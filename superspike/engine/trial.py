@@ -1,0 +1,502 @@
+"""Trials: labelled samples that begin at rest, hidden layers with reset by subtraction, and a readout; forward in time only.
+
+One step n (Neftci, Mostafa & Zenke 2019), S = Θ(U − ϑ), f = σ'(U) of the same U, before the reset:
+
+    U(n+1) = a U(n) + c I(n) − ϑ S(n)        I(n+1) = α I(n) + Σ_j w_ij S_j(n)
+
+and so for the readout, without ϑ. A loss (:mod:`superspike.model.readout`) turns the readout's potentials into errors e; they
+reach every hidden layer through its feedback matrix, unfiltered. A hidden synapse's eligibility is λ_ij = κ ∗ [f(U_i) (ε ∗ S_j)],
+κ the readout's filter; at the readout's synapses κ ∗ S_i takes its place. The gradient is Σ_t e_i(t) λ_ij(t).
+
+From rest, what a spike of step s adds to its synapses depends on s and the post neuron only, not on which neuron spiked: a
+sample needs **one row of numbers per step with spikes**, and each spike is one addition of its step's row to the gradient. A row
+is made as the event engine makes the synapses of a neuron that spikes once (:mod:`superspike.engine.traces`).
+
+A sample is run to its end, which gives the errors, and then a window of steps at a time once more for the rows; if it fits
+into one window, its surrogates are still there. Memory: surrogates of one window (WINDOW × neurons) and the readout's
+potentials per thread; of each sample of a group its spikes, and the rows (one number per post neuron and step with spikes).
+Nothing is kept per synapse and step, and nothing is run backwards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..model import readout, rule, surrogate
+from ..model.filters import Filter
+from ..model.neuron import LIFStep
+from .jit import INLINE, Array, choose_by_type, compiled, each, kernel, overload
+from .traces import Propagators, begin_map, chain_free, chain_map, load_eight, store_eight
+from .update import update_row
+from .vectors import above, add, bits_above, item, lanes, load, lowest, put, store
+
+choose_by_type(surrogate.derivative)
+choose_by_type(readout.logits)
+choose_by_type(readout.errors)
+
+
+def call_in_kernels(helper: Callable[..., Any]) -> None:
+    """Let kernels call a function of the model that is no method."""
+    overload(helper, jit_options=INLINE, strict=False)(lambda *arguments: helper)
+
+
+call_in_kernels(readout.cross_entropy)
+call_in_kernels(readout.rate_error)
+
+WINDOW = 128  # steps whose surrogates are kept
+GROWTH = {np.float32: 8.0, np.float64: 12.0}  # of an interval, units of the fastest time constant: rounding bounds it
+
+
+class Sizes(NamedTuple):
+    """Layers 0 (input) to the readout; projection p leads from layer p to p + 1. int64 arrays but for the number of steps."""
+
+    n: Array  # (layers,)
+    width: Array  # (layers,): with padding, to whole vectors
+    w_start: Array  # (layers,): of each projection's synapses, row by row
+    b_start: Array  # (layers,): of each hidden layer's feedback matrix (outputs, width)
+    steps: int  # of a sample
+
+
+class Model(NamedTuple):
+    """What stays fixed, in the precision of the run."""
+
+    lif: LIFStep
+    surrogate: Any
+    readout: Filter
+    temperature: Any
+    loss: Any
+    rates: Any
+    dt: Any
+    drive: Any  # what an input spike counts: more than 1 where others are left out
+
+
+class Group(NamedTuple):
+    """Samples that are run before their rows are added to the gradient."""
+
+    which: Array  # (samples,)
+    left_out: Array  # (spikes of these samples, in their order) or (0,): whether a spike is
+    begin: Array  # (samples + 1,): where a sample's spikes begin in that order
+    label: Array  # (samples,)
+    ptr: Array  # (samples, layers − 1, steps + 2): spikes of step s are ids[ptr[s]:ptr[s + 1]]
+    ids: Array  # int32
+    room: Array  # (samples, layers − 1): where a layer's begin
+    n_rows: Array  # (samples, layers − 1)
+    rows: Array  # of each projection, one per step with spikes that mattered
+    row_start: Array  # (samples, layers − 1)
+    z: Array  # (samples, padded outputs): what the outputs say, mV
+    loss: Array  # (samples,)
+
+
+class Work(NamedTuple):
+    """Of one thread; the first axis is the layer."""
+
+    v: Array  # (layers, widest)
+    current: Array  # (layers, widest)
+    f: Array  # (layers, window, widest): U − ϑ, then the surrogate
+    fired: Array  # (window, vectors of the widest): bits
+    u: Array  # (steps, outputs): the readout
+    e: Array  # (steps, outputs): −∂L/∂U
+    error_ptr: Array  # (steps + 1,): errors of step t are error_k[error_ptr[t]:error_ptr[t + 1]]
+    error_k: Array
+    error: Array
+    rate_error: Array  # (layers, widest)
+    sums: Array  # (layers, 8 widest): of the current interval
+    maps: Array  # (layers, intervals, 8 widest)
+    free: Array  # (layers, intervals, 6)
+    now: Array  # (layers,): the current interval
+    q: Array  # (layers,): its step
+    entering: Array  # (window,): the row that enters, or −1
+    tag: Array  # (layers, steps): a row's interval
+    p: Array  # (layers, steps, 2): p̃ in its frame
+    a: Array  # (layers, steps, 2 widest): its A1 and A2
+
+
+@compiled
+def read_spikes(
+    ptr: Array, ids: Array, room: int, steps: Array, units: Array, begin: int, end: int, left_out: Array, k: int
+) -> None:
+    """Sort a sample's spikes by step."""
+    ptr[:] = 0
+    for a in range(begin, end):
+        if len(left_out) == 0 or not left_out[k + a - begin]:
+            add(ptr, steps[a] + 2, 1)
+    ptr[0] = ptr[1] = room
+    for s in range(2, len(ptr)):
+        add(ptr, s, item(ptr, s - 1))
+    for a in range(begin, end):
+        if len(left_out) == 0 or not left_out[k + a - begin]:
+            put(ids, item(ptr, steps[a] + 1), units[a])
+            add(ptr, steps[a] + 1, 1)
+
+
+@compiled
+def first_step(ptr: Array) -> int:
+    """The first step with a spike, or how many steps there are."""
+    s = 0
+    while s < len(ptr) - 2 and item(ptr, s + 1) == item(ptr, 0):
+        s += 1
+    return s
+
+
+@compiled
+def neurons(
+    width: int, w: Array, w_start: int, begin: int, end: int, t0: int, ptr: Array, ids: Array, lif: LIFStep, drive: float,
+    v: Array, current: Array, f: Array, fired: Array,
+) -> None:  # fmt: skip
+    """Take a layer from step ``begin`` to ``end``: U − ϑ into f and its spikes into ``fired``, whose row 0 is step ``t0``."""
+    a, c, decay, threshold = lif.a_mem, lif.c_mem * drive, lif.a_syn, lif.threshold
+    for i in range(0, width, lanes(w)):
+        u, j, block = load(v, i), load(current, i), i // lanes(w)
+        for t in range(begin, end):
+            store(f, (t - t0, i), u - threshold)
+            put(fired, (t - t0, block), bits_above(u, threshold))
+            u = u * a + j * c - above(u, threshold, threshold)
+            j = j * decay
+            for s in range(item(ptr, t), item(ptr, t + 1)):
+                j = j + load(w, w_start + item(ids, s) * width + i)
+        store(v, i, u)
+        store(current, i, j)
+
+
+@compiled
+def find_spikes(blocks: int, size: int, begin: int, end: int, t0: int, fired: Array, ptr: Array, ids: Array) -> None:
+    """List the spikes step by step, in order of neurons, ``size`` neurons a block."""
+    n = item(ptr, begin)
+    for t in range(begin, end):
+        for block in range(blocks):
+            bits = item(fired, (t - t0, block))
+            while bits != 0:
+                put(ids, n, block * size + lowest(bits))
+                n += 1
+                bits &= bits - 1
+        put(ptr, t + 1, n)
+
+
+@compiled
+def hidden_layers(z: Sizes, m: Model, w: Array, group: Group, b: int, t0: int, t1: int, again: bool, work: Work) -> None:
+    """Take the hidden layers of one sample through a window; list their spikes, unless they are listed already."""
+    for layer in range(1, len(z.n) - 1):
+        before, own = group.ptr[b, layer - 1], group.ptr[b, layer]
+        width, f, begin = item(z.width, layer), work.f[layer], max(t0, first_step(before))
+        if t0 == 0:
+            work.v[layer] = 0
+            work.current[layer] = 0
+            put(own, 0, item(group.room, (b, layer)))
+        drive = m.drive if layer == 1 else type(m.drive)(1)
+        neurons(
+            width, w, item(z.w_start, layer - 1), begin, t1, t0, before, group.ids, m.lif, drive,
+            work.v[layer], work.current[layer], f, work.fired,
+        )  # fmt: skip
+        if not again:
+            own[t0 : min(begin, t1) + 1] = item(own, t0)
+            find_spikes(width // lanes(w), lanes(w), begin, t1, t0, work.fired, own, group.ids)
+
+
+@compiled
+def readout_layer(z: Sizes, filter: Filter, w: Array, ptr: Array, ids: Array, u: Array) -> None:
+    """The readout's potentials in all steps of a sample."""
+    last = len(z.n) - 1
+    width, w_start = item(z.width, last), item(z.w_start, last - 1)
+    for i in range(0, width, lanes(w)):
+        x = load(w, 0) * type(filter.c)(0)
+        j = x
+        for t in range(z.steps):
+            store(u, (t, i), x)
+            x = x * filter.a2 + j * filter.c
+            j = j * filter.a1
+            for s in range(item(ptr, t), item(ptr, t + 1)):
+                j = j + load(w, w_start + item(ids, s) * width + i)
+
+
+@compiled
+def list_errors(outputs: int, work: Work) -> int:
+    """List the errors step by step and clear them; return the step after the last."""
+    n, end = 0, 0
+    for t in range(len(work.e)):
+        put(work.error_ptr, t, n)
+        for k in range(outputs):
+            error = item(work.e, (t, k))
+            if error != 0:
+                put(work.error_k, n, k)
+                put(work.error, n, error)
+                put(work.e, (t, k), 0)
+                n += 1
+                end = t + 1
+    put(work.error_ptr, len(work.e), n)
+    return end
+
+
+@compiled
+def rate_errors(n: int, width: int, rates: Any, ptr: Array, ids: Array, error: Array) -> bool:
+    """What the bounds of a layer's spike counts ask of its neurons; return whether of any."""
+    zero = type(rates.mean)(0)
+    error[:] = zero
+    for s in range(ptr[0], ptr[-2]):
+        add(error, ids[s], 1)
+    mean, some = type(rates.mean)(ptr[-2] - ptr[0]) / type(rates.mean)(n), False
+    for i in range(n):
+        error[i] = readout.rate_error(error[i], mean, rates)
+        some |= error[i] != zero
+    return some
+
+
+@compiled
+def enter_rows(work: Work, layer: int, row: int, ptr: Array, begin: int, end: int, spike: Array, q: int) -> int:
+    """Begin a row in each step that follows one with spikes; the interval is in its step q in ``begin``. Return the next row."""
+    for t in range(begin, end):
+        put(work.entering, t - begin, -1)
+        if item(ptr, t) != item(ptr, t - 1):
+            put(work.entering, t - begin, row)
+            put(work.tag, (layer, row), item(work.now, layer))
+            put(work.p, (layer, row, 0), item(spike, (q + t - begin, 0)))
+            put(work.p, (layer, row, 1), item(spike, (q + t - begin, 1)))
+            row += 1
+    return row
+
+
+@compiled
+def make_rows(
+    z: Sizes, layer: int, begin: int, end: int, t0: int, table: Propagators, free: Array, q: int, feedback: Array, bounded: bool,
+    rows: Array, row_start: int, work: Work,
+) -> None:  # fmt: skip
+    """Take a layer's sums through steps of one interval, from its step q on, and begin the rows that enter meanwhile.
+
+    A and M of a row are those of the traces' module; ``a`` holds −A.
+
+    An error meets the eligibility two steps after the surrogate: the readout's current and potential lie between.
+    """
+    width, b_start, f, a, widest = item(z.width, layer), item(z.b_start, layer), work.f[layer], work.a[layer], work.f.shape[2]
+    step, spike, sums = table.step, table.spike, work.sums[layer]
+    for i in range(0, width, lanes(f)):
+        x1, x2, z1, z2, e1, e2, y1, y2 = load_eight(sums, i)
+        asked = load(work.rate_error[layer], i)
+        for t in range(begin, end):
+            k = q + t - begin
+            row = item(work.entering, t - begin)
+            if row >= 0:
+                d1, d2, sigma = item(spike, (k, 0)), item(spike, (k, 1)), item(spike, (k, 2))
+                a1 = x1 * d1 + x2 * d2
+                a2 = z1 * d1 + z2 * d2 - sigma * a1
+                store(a, (row, i), a1)
+                store(a, (row, widest + i), a2)
+                store(rows, row_start + row * width + i, e1 * a1 + e2 * a2 - (y1 * d1 + y2 * d2))
+            surrogates = load(f, (t - t0, i))
+            if bounded:
+                y1 = y1 + asked * surrogates * item(free, (k, 1))
+                y2 = y2 + asked * surrogates * item(free, (k, 2))
+            x1 = x1 + surrogates * item(step, (k, 0))
+            x2 = x2 + surrogates * item(step, (k, 1))
+            z1 = z1 + x1 * item(step, (k, 2))
+            z2 = z2 + x2 * item(step, (k, 2))
+            if t + 2 < z.steps:
+                for n in range(item(work.error_ptr, t + 2), item(work.error_ptr, t + 3)):
+                    at = b_start + item(work.error_k, n) * width + i
+                    g = load(feedback, at) * (item(work.error, n) * item(step, (k, 4)))
+                    e1 = e1 + g * item(step, (k, 3))
+                    e2 = e2 + g
+                    y1 = y1 + g * z1
+                    y2 = y2 + g * z2
+        store_eight(sums, i, (x1, x2, z1, z2, e1, e2, y1, y2))
+
+
+@compiled
+def end_interval(layer: int, width: int, end: Array, work: Work) -> None:
+    """Chain the interval's sums to the maps."""
+    sums, maps, free, now = work.sums[layer], work.maps[layer], work.free[layer], item(work.now, layer)
+    for tag in range(now + 1):
+        chain_map(maps[tag], sums, 0, width, free[tag], end)
+        chain_free(free[tag], end)
+    sums[:] = 0
+    put(work.now, layer, now + 1)
+    put(work.q, layer, 0)
+
+
+@compiled
+def end_rows(layer: int, width: int, n: int, drive: float, rows: Array, row_start: int, work: Work) -> None:
+    """Bring a sample's rows up to date: to Σ e λ of one spike each."""
+    maps, a, widest = work.maps[layer], work.a[layer], work.f.shape[2]
+    for i in range(0, width, lanes(rows)):
+        for row in range(n):
+            u11, u12, u21, u22, e1, e2, y1, y2 = load_eight(maps[item(work.tag, (layer, row))], i)
+            begun = load(rows, row_start + row * width + i) - (e1 * load(a, (row, i)) + e2 * load(a, (row, widest + i)))
+            p1, p2 = item(work.p, (layer, row, 0)), item(work.p, (layer, row, 1))
+            store(rows, row_start + row * width + i, (begun + (y1 * p1 + y2 * p2)) * drive)
+
+
+@compiled
+def gradient(z: Sizes, m: Model, layer: int, t0: int, t1: int, end: int, bounded: bool, table: Propagators, feedback: Array,
+    group: Group, b: int, work: Work,
+) -> None:  # fmt: skip
+    """Go on with the rows of one layer in a window; ``end`` is the step after the last that counts."""
+    before, interval, width = group.ptr[b, layer - 1], len(table.step), item(z.width, layer)
+    first, row_start, rows = first_step(before) + 1, item(group.row_start, (b, layer - 1)), group.rows
+    if t0 == 0:
+        work.sums[layer] = 0
+        put(work.now, layer, 0)
+        put(work.q, layer, 0)
+        put(group.n_rows, (b, layer - 1), 0)
+    t = max(t0, first)
+    while t < min(t1, end):
+        q, now = item(work.q, layer), item(work.now, layer)
+        if q == 0:
+            begin_map(work.maps[layer], work.free[layer], now, table.end[0])
+        stop = min(t1, end, t + interval - q)
+        row = item(group.n_rows, (b, layer - 1))
+        put(group.n_rows, (b, layer - 1), enter_rows(work, layer, row, before, t, stop, table.spike, q))
+        make_rows(z, layer, t, stop, t0, table, table.end, q, feedback, bounded, rows, row_start, work)
+        q += stop - t
+        put(work.q, layer, q)
+        t = stop
+        if q == interval or t == end:
+            end_interval(layer, width, table.end[q], work)
+    if t1 >= end:
+        drive = m.drive if layer == 1 else type(m.drive)(1)
+        end_rows(layer, width, item(group.n_rows, (b, layer - 1)), drive, rows, row_start, work)
+
+
+@compiled
+def readout_rows(z: Sizes, end: int, table: Propagators, group: Group, b: int, work: Work) -> None:
+    """The rows of the readout's synapses: Σ e (κ ∗ S) of one spike each. Two sums do, for there is no surrogate."""
+    layer = len(z.n) - 1
+    before, width, row_start, interval = (
+        group.ptr[b, layer - 1],
+        item(z.width, layer),
+        item(group.row_start, (b, layer - 1)),
+        len(table.step),
+    )
+    rows, sums, free, p, n, q = group.rows, work.sums[layer], table.end, work.p[layer], 0, 0
+    sums[:] = 0
+    for t in range(first_step(before) + 1, end):
+        if item(before, t) != item(before, t - 1):
+            d1, d2 = item(table.spike, (q, 0)), item(table.spike, (q, 1))
+            put(p, (n, 0), d1)
+            put(p, (n, 1), d2)
+            for i in range(width):
+                put(rows, row_start + n * width + i, -(item(sums, i) * d1 + item(sums, width + i) * d2))
+            n += 1
+        for s in range(item(work.error_ptr, t), item(work.error_ptr, t + 1)):
+            add(sums, item(work.error_k, s), item(work.error, s) * item(free, (q, 1)))
+            add(sums, width + item(work.error_k, s), item(work.error, s) * item(free, (q, 2)))
+        q += 1
+        if q == interval or t == end - 1:
+            for row in range(n):
+                p1, p2 = item(p, (row, 0)), item(p, (row, 1))
+                if p1 != 0 or p2 != 0:
+                    for i in range(width):
+                        add(rows, row_start + row * width + i, item(sums, i) * p1 + item(sums, width + i) * p2)
+                    put(p, (row, 0), above_tiny(item(free, (q, 0)) * p1))
+                    put(p, (row, 1), above_tiny(item(free, (q, 1)) * p1 + item(free, (q, 2)) * p2))
+            sums[:] = 0
+            q = 0
+    put(group.n_rows, (b, layer - 1), n)
+
+
+@compiled
+def above_tiny(x: float) -> float:
+    """The number, or 0 where it is too small to matter."""
+    return x if abs(x) > type(x)(rule.TINY) else type(x)(0)
+
+
+@compiled
+def surrogates(x: Array, width: int, model: Any) -> None:
+    """Turn U − ϑ into σ'(U)."""
+    for t in range(x.shape[0]):
+        for i in range(width):
+            x[t, i] = surrogate.derivative(model, x[t, i])
+
+
+@compiled
+def learn(
+    z: Sizes,
+    m: Model,
+    w: Array,
+    feedback: Array,
+    hidden: Propagators,
+    output: Propagators,
+    group: Group,
+    b: int,
+    last: int,
+    work: Work,
+) -> None:
+    """Make the rows of one sample, whose errors are known; ``last`` is the step after the last of them."""
+    window = work.f.shape[1]
+    readout_rows(z, last, output, group, b, work)
+    for t0 in range(0, z.steps, window):
+        t1 = min(t0 + window, z.steps)
+        if window < z.steps:
+            hidden_layers(z, m, w, group, b, t0, t1, True, work)
+        for layer in range(1, len(z.n) - 1):
+            bounded = rate_errors(z.n[layer], z.width[layer], m.rates, group.ptr[b, layer], group.ids, work.rate_error[layer])
+            end = z.steps if bounded else last - 2
+            begin = first_step(group.ptr[b, layer - 1]) + 1
+            if max(t0, begin) < min(t1, end):
+                surrogates(work.f[layer, max(t0, begin) - t0 : min(t1, end) - t0], z.width[layer], m.surrogate)
+            if t0 < max(end, 1):
+                gradient(z, m, layer, t0, t1, end, bounded, hidden, feedback, group, b, work)
+
+
+@kernel
+def run(
+    z: Sizes, m: Model, steps: Array, units: Array, offsets: Array, w: Array, feedback: Array, hidden: Propagators,
+    output: Propagators, group: Group, begin: int, end: int, learning: bool, work: Work,
+) -> None:  # fmt: skip
+    """Run the samples from ``begin`` to ``end`` of a group; where they learn, make their rows."""
+    last, window = len(z.n) - 1, work.f.shape[1]
+    for b in range(begin, end):
+        first, stop = offsets[group.which[b]], offsets[group.which[b] + 1]
+        read_spikes(group.ptr[b, 0], group.ids, group.room[b, 0], steps, units, first, stop, group.left_out, group.begin[b])
+        for t0 in range(0, z.steps, window):
+            hidden_layers(z, m, w, group, b, t0, min(t0 + window, z.steps), False, work)
+        readout_layer(z, m.readout, w, group.ptr[b, last - 1], group.ids, work.u)
+        readout.logits(m.loss, work.u, z.n[last], m.dt, group.z[b])
+        group.loss[b] = readout.errors(m.loss, work.u, group.z[b], z.n[last], group.label[b], m.dt, m.temperature, work.e)
+        end_step = list_errors(z.n[last], work)
+        if learning:
+            learn(z, m, w, feedback, hidden, output, group, b, end_step, work)
+
+
+@compiled
+def add_rows(z: Sizes, group: Group, samples: int, layer: int, begin: int, end: int, m: Array) -> None:
+    """Add to the gradient of the synapses onto a layer, of the presynaptic neurons from ``begin`` to ``end``, a row per spike."""
+    width, w_start = item(z.width, layer), item(z.w_start, layer - 1)
+    for b in range(samples):
+        ptr, row, n, s = group.ptr[b, layer - 1], item(group.row_start, (b, layer - 1)), item(group.n_rows, (b, layer - 1)), 0
+        while n > 0:
+            if item(ptr, s + 1) != item(ptr, s):
+                for a in range(item(ptr, s), item(ptr, s + 1)):
+                    unit = item(group.ids, a)
+                    if begin <= unit < end:
+                        for i in range(0, width, lanes(m)):
+                            at = w_start + unit * width + i
+                            store(m, at, load(m, at) + load(group.rows, row + i))
+                row += width
+                n -= 1
+            s += 1
+
+
+@kernel
+def collect(z: Sizes, group: Group, samples: int, part: int, parts: int, m: Array) -> None:
+    """Add the group's rows to the gradient: one of ``parts`` shares of the presynaptic neurons, sample by sample in order."""
+    for layer in range(1, len(z.n)):
+        n = item(z.n, layer - 1)
+        add_rows(z, group, samples, layer, n * part // parts, n * (part + 1) // parts, m)
+
+
+@kernel
+def update(
+    z: Sizes, part: int, parts: int, w: Array, m: Array, memories: tuple[Array, ...], none: Array, method: Any, n: float,
+    rate: float, samples: int, block: float, w_max: float, totals: Array,
+) -> None:  # fmt: skip
+    """Update the weights by the mean gradient of ``samples`` samples, and clear it: one of ``parts`` shares as in collect."""
+    zero = type(rate)(0)
+    for layer in range(1, len(z.n)):
+        size, width = z.n[layer - 1], z.width[layer]
+        for row in range(size * part // parts, size * (part + 1) // parts):
+            i = z.w_start[layer - 1] + row * width
+            j = i + z.n[layer]
+            totals[part, layer - 1] += update_row(
+                w[i:j], m[i:j], each(memories, slice(i, j)), none, method, n, rate, samples, block, zero, -w_max, w_max
+            )

@@ -1,0 +1,268 @@
+"""Trials: the same spikes and the same gradients as a plain program that advances every synapse in every step."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+from helpers import relative
+
+from superspike.engine.classifier import Classifier
+from superspike.model.neuron import LIF
+from superspike.model.readout import READOUT_LOSSES, Rates, Readout
+from superspike.model.surrogate import FastSigmoid
+
+SURROGATE = FastSigmoid(beta=2.0)  # 1/mV: NMZ19's 20 for a threshold of 1
+STEPS = 100
+LOSSES = list(READOUT_LOSSES)
+
+
+class Samples(NamedTuple):
+    """What a classifier reads of labelled samples."""
+
+    steps: np.ndarray
+    units: np.ndarray
+    offsets: np.ndarray
+    labels: np.ndarray
+    n_steps: int = STEPS
+
+
+def samples(n: int, inputs: int, classes: int, seed: int = 0, rate: float = 0.03, n_steps: int = STEPS) -> Samples:
+    """Poisson input: every unit spikes several times in most samples."""
+    rng = np.random.default_rng(seed)
+    steps, units, offsets = [], [], [0]
+    for _ in range(n):
+        at, unit = np.nonzero(rng.random((n_steps, inputs)) < rate)
+        steps.append(at)
+        units.append(unit)
+        offsets.append(offsets[-1] + len(at))
+    return Samples(
+        np.concatenate(steps).astype(np.int32), np.concatenate(units).astype(np.int32), np.array(offsets),
+        rng.integers(0, classes, n), n_steps,
+    )  # fmt: skip
+
+
+def dense(data: Samples, sample: int, inputs: int) -> np.ndarray:
+    """The input of one sample as (steps, inputs)."""
+    x = np.zeros((data.n_steps, inputs))
+    own = slice(data.offsets[sample], data.offsets[sample + 1])
+    np.add.at(x, (data.steps[own], data.units[own]), 1.0)
+    return x
+
+
+# --- the plain program: NMZ19's scheme in mV ----------------------------------------------------------------------------
+
+
+def coefficients(tau_syn: float, tau_mem: float) -> tuple[float, float, float]:
+    """α, β and c of exact integration in steps of 1 ms."""
+    a, b = math.exp(-1 / tau_syn), math.exp(-1 / tau_mem)
+    return a, b, (a - b) * tau_syn / (tau_syn - tau_mem)
+
+
+HIDDEN, OUTPUT = coefficients(5.0, 10.0), coefficients(5.0, 20.0)
+THRESHOLD = TEMPERATURE = 10.0
+
+
+def forward(
+    x: np.ndarray, weights: list[np.ndarray], *, after: bool = False
+) -> tuple[list[np.ndarray], list[np.ndarray], np.ndarray]:
+    """Spikes of all layers but the readout, the hidden layers' surrogates (``after`` the reset: wrong), the readout's potentials."""
+    spikes, surrogates = [x], []
+    for w in weights[:-1]:
+        a, b, c = HIDDEN
+        u, current = np.zeros((2, w.shape[1]))
+        s, f = np.zeros((2, len(x), w.shape[1]))
+        for n in range(len(x)):
+            s[n] = u > THRESHOLD
+            f[n] = SURROGATE.beta / (1 + SURROGATE.beta * np.abs(u - THRESHOLD * s[n] * after - THRESHOLD)) ** 2
+            u, current = b * u + c * current - THRESHOLD * s[n], a * current + spikes[-1][n] @ w
+        spikes.append(s)
+        surrogates.append(f)
+    a, b, c = OUTPUT
+    u, current = np.zeros((2, weights[-1].shape[1]))
+    potentials = np.zeros((len(x), weights[-1].shape[1]))
+    for n in range(len(x)):
+        potentials[n] = u
+        u, current = b * u + c * current, a * current + spikes[-1][n] @ weights[-1]
+    return spikes, surrogates, potentials
+
+
+def softmax(z: np.ndarray) -> np.ndarray:
+    p = np.exp((z - z.max(-1, keepdims=True)) / TEMPERATURE)
+    return p / p.sum(-1, keepdims=True)
+
+
+def loss_and_error(name: str, u: np.ndarray, label: int) -> tuple[float, np.ndarray]:
+    """L and ∂L/∂U."""
+    steps, outputs = u.shape
+    y = np.arange(outputs) == label
+    weights = {
+        "mean": np.full(steps, 1 / steps),
+        "last": np.arange(steps) == steps - 1,
+        "weighted_sum": np.exp(-np.arange(steps) / 100) / np.exp(-np.arange(steps) / 100).sum(),
+    }
+    if name == "each_step":
+        p = softmax(u)
+        return float(-np.log(p[:, label]).mean()), (p - y) / steps / TEMPERATURE
+    if name == "max_over_time":
+        p = softmax(u.max(0))
+        e = np.zeros_like(u)
+        e[u.argmax(0), np.arange(outputs)] = (p - y) / TEMPERATURE
+        return float(-np.log(p[label])), e
+    p = softmax(weights[name] @ u)
+    return float(-np.log(p[label])), np.outer(weights[name], p - y) / TEMPERATURE
+
+
+def gradients(
+    name: str, x: np.ndarray, weights: list[np.ndarray], label: int, feedback: list[np.ndarray], rates: Rates | None = None,
+    *, after: bool = False,
+) -> tuple[float, list[np.ndarray]]:  # fmt: skip
+    """L and its gradients, all eligibility traces forward in time; the reset is outside the gradient."""
+    rates = rates or Rates()
+    spikes, surrogates, u = forward(x, weights, after=after)
+    loss, e = loss_and_error(name, u, label)
+    found = []
+    (a, b, c), (ao, bo, co) = HIDDEN, OUTPUT
+    for pre, post, f, back in zip(spikes, spikes[1:], surrogates, feedback, strict=False):
+        p1, p2 = np.zeros((2, pre.shape[1]))
+        q1, q2, g = np.zeros((3, pre.shape[1], f.shape[1]))
+        n = post.sum(0)
+        cost = rates.upper_strength * np.maximum(0, n - rates.upper) - rates.lower_strength * np.maximum(0, rates.lower - n)
+        cost = cost + rates.mean_strength * (n.mean() > rates.mean)
+        for t in range(len(x)):
+            g += (e[t] @ back) * q2 + cost * f[t] * p2[:, None]
+            q2, q1 = bo * q2 + co * q1, ao * q1 + f[t] * p2[:, None]
+            p2, p1 = b * p2 + c * p1, a * p1 + pre[t]
+        found.append(g)
+    p1, p2 = np.zeros((2, spikes[-1].shape[1]))
+    g = np.zeros_like(weights[-1])
+    for t in range(len(x)):
+        g += np.outer(p2, e[t])
+        p2, p1 = bo * p2 + co * p1, ao * p1 + spikes[-1][t]
+    return loss, [*found, g]
+
+
+def classifier(sizes: list[int], **more: object) -> Classifier:
+    """With weights that make every hidden neuron spike several times in a sample."""
+    options: dict[str, object] = {"surrogate": SURROGATE, "precision": "double", "seed": 3, "w0": 300.0} | more
+    return Classifier(sizes, **options)  # type: ignore[arg-type]
+
+
+SHAPES = [[40, 30, 5], [40, 20, 35, 5]]
+
+
+@pytest.mark.parametrize("sizes", SHAPES, ids=str)
+def test_spikes_and_potentials_are_those_of_a_plain_program(sizes: list[int]) -> None:
+    net, data = classifier(sizes), samples(6, 40, 5)
+    found = net.forward(data)
+    for k in range(6):
+        spikes, _, u = forward(dense(data, k, 40), net.weights)
+        assert found.spikes[k].tolist() == [int(s.sum()) for s in spikes[1:]]
+        assert found.spikes[k].min() > 2 * max(sizes[1:-1])  # there are resets
+        assert relative(found.z[k], u.max(0)) < 1e-12  # other orders of addition
+        assert found.prediction[k] == u.max(0).argmax()
+
+
+@pytest.mark.parametrize("sizes", SHAPES, ids=str)
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("feedback", ["symmetric", "random"])
+def test_gradients_are_those_of_a_plain_program(sizes: list[int], loss: str, feedback: str) -> None:
+    net, data = classifier(sizes, loss=loss, feedback=feedback), samples(3, 40, 5)
+    value, found = net.gradient(data)
+    each = [gradients(loss, dense(data, k, 40), net.weights, data.labels[k], net.feedback_weights) for k in range(3)]
+    assert value == pytest.approx(np.mean([v for v, _ in each]), rel=1e-12)
+    for k, g in enumerate(found):
+        assert relative(g, np.mean([gs[k] for _, gs in each], axis=0)) < 1e-9  # intervals lose some digits: they are bounded so
+
+
+def test_gradients_in_single_precision_are_those_of_a_plain_program() -> None:
+    net, data = classifier([40, 30, 5], precision="single"), samples(3, 40, 5)
+    _, found = net.gradient(data)
+    each = [gradients("max_over_time", dense(data, k, 40), net.weights, data.labels[k], net.feedback_weights) for k in range(3)]
+    for k, g in enumerate(found):
+        assert relative(g, np.mean([gs[k] for _, gs in each], axis=0)) < 2e-3  # the project's bar; intervals are bounded so
+
+
+def test_long_samples_are_gone_through_in_windows() -> None:
+    net, data = classifier([20, 30, 25, 5], w0=200.0), samples(2, 20, 5, n_steps=700)
+    for loss in ("max_over_time", "each_step"):
+        net = classifier([20, 30, 25, 5], w0=200.0, loss=loss)
+        _, found = net.gradient(data)
+        each = [gradients(loss, dense(data, k, 20), net.weights, data.labels[k], net.feedback_weights) for k in range(2)]
+        for k, g in enumerate(found):
+            assert relative(g, np.mean([gs[k] for _, gs in each], axis=0)) < 1e-9  # as in short ones
+
+
+def test_the_surrogate_is_read_before_the_reset() -> None:
+    net, data = classifier([40, 30, 5]), samples(1, 40, 5)
+    x = dense(data, 0, 40)
+    _, found = net.gradient(data)
+    _, wrong = gradients("max_over_time", x, net.weights, data.labels[0], net.feedback_weights, after=True)
+    assert relative(found[0], wrong[0]) > 0.1
+
+
+def test_readout_gradients_are_finite_differences() -> None:
+    data = samples(2, 40, 5)
+    for loss in LOSSES:
+        net = classifier([40, 30, 5], loss=loss)
+        _, found = net.gradient(data)
+        for i, k in ((0, 0), (3, 2), (7, 4)):
+            values = []
+            for step in (1e-4, -1e-4):
+                w = [x.copy() for x in net.weights]
+                w[1][i, k] += step
+                values.append(classifier([40, 30, 5], loss=loss, weights=w).gradient(data)[0])
+            assert found[1][i, k] == pytest.approx((values[0] - values[1]) / 2e-4, abs=1e-8)  # central differences
+
+
+@pytest.mark.parametrize(
+    "rates", [Rates(upper=3, upper_strength=0.02), Rates(lower=30, lower_strength=0.01), Rates(mean=2, mean_strength=0.1)]
+)
+def test_rates_cost_what_they_say(rates: Rates) -> None:
+    net, data = classifier([40, 30, 5], rates=rates), samples(2, 40, 5)
+    _, found = net.gradient(data)
+    each = [
+        gradients("max_over_time", dense(data, k, 40), net.weights, data.labels[k], net.feedback_weights, rates) for k in range(2)
+    ]
+    for k, g in enumerate(found):
+        assert relative(g, np.mean([gs[k] for _, gs in each], axis=0)) < 1e-9  # as without
+    _, without = classifier([40, 30, 5]).gradient(data)
+    assert relative(found[0], without[0]) > 1e-3
+
+
+def test_any_number_of_threads_gives_the_same_bits() -> None:
+    data = samples(40, 60, 5)
+    nets = [classifier([60, 70, 5], precision="single", threads=threads, dropout=0.2) for threads in (1, 2, 3)]
+    for net in nets:
+        for _ in range(3):
+            net.train_batch(data)
+    for net in nets[1:]:
+        for w, reference in zip(net.weights, nets[0].weights, strict=True):
+            assert np.array_equal(w, reference)
+
+
+def test_dropout_leaves_out_inputs_and_scales_the_others() -> None:
+    data = samples(200, 60, 5)
+    net = classifier([60, 30, 5], dropout=0.5, w0=30.0)
+    whole, dropped = net.forward(data), net.train_batch(data)
+    assert dropped.loss.mean() == pytest.approx(whole.loss.mean(), rel=0.1)
+    assert not np.array_equal(dropped.z, whole.z)
+
+
+def test_training_learns_labels_that_the_input_tells() -> None:
+    """Two classes, told apart by which half of the inputs spikes."""
+    rng = np.random.default_rng(4)
+    labels = rng.integers(0, 2, 200)
+    steps = rng.integers(0, 30, (200, 10))
+    units = rng.integers(0, 10, (200, 10)) + 10 * labels[:, None]
+    data = Samples(np.sort(steps, axis=1).ravel(), units.ravel(), np.arange(0, 2001, 10), labels, 60)
+    for feedback in ("symmetric", "random", "uniform", "sign"):
+        net = Classifier([20, 16, 2], feedback=feedback, seed=1)
+        for _ in range(10):
+            for first in range(0, 200, 20):
+                net.train_batch(data, np.arange(first, first + 20))
+        found = net.forward(data)
+        right = float((found.prediction == labels).mean())
+        assert right > 0.95, feedback
