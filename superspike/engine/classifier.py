@@ -126,6 +126,7 @@ class Classifier:
         self._z = Sizes(np.array(self.sizes, np.int64), np.array(self._widths, np.int64), starts, self._b_start, 0)
         self._pool = ThreadPoolExecutor(self.threads - 1) if self.threads > 1 else None
         self._fixed = [] if self.feedback.follows_weights else self._matrices(drawn)
+        self._compiled: dict[Any, Any] = {}  # the kernels, for the types of this classifier's arguments
         self._works: list[Work] = []
         self._group: Group | None = None
 
@@ -246,10 +247,16 @@ class Classifier:
         shapes: dict[str, Any] = dict.fromkeys(("v", "current", "rate_error"), (layers, widest))
         shapes |= {"f": (layers, window, widest), "u": (steps, self._widths[-1]), "e": (steps, self._widths[-1])}
         shapes |= {"fired": (window, widest), "error_ptr": steps + 1, "error": steps * self.sizes[-1]}
-        shapes |= {"error_k": steps * self.sizes[-1], "sums": (layers, 8 * widest), "now": layers, "q": layers}
-        shapes |= {"maps": (layers, steps // interval + 1, 8 * widest), "free": (layers, steps // interval + 1, 6)}
-        shapes |= {"entering": window, "tag": (layers, steps), "p": (layers, steps, 2), "a": (layers, steps, 2 * widest)}
-        whole = {"fired", "error_ptr", "error_k", "now", "q", "entering", "tag"}
+        shapes |= {"error_k": steps * self.sizes[-1], "sums": 2 * self._widths[-1], "now": layers}
+        intervals = -(-steps // window) * -(-window // interval)
+        shapes |= {"maps": (layers, intervals, 8 * widest), "free": (layers, intervals, 6)}
+        shapes |= {
+            "entering": window,
+            "first_row": (layers, intervals + 1),
+            "p": (layers, steps, 2),
+            "a": (layers, steps, 2 * widest),
+        }
+        whole = {"fired", "error_ptr", "error_k", "now", "entering", "first_row"}
         self._works = [
             Work(**{name: zeros(shapes[name], np.int64 if name in whole else number, k) for k, name in enumerate(Work._fields)})
             for _ in range(self.threads)
@@ -307,7 +314,9 @@ class Classifier:
 
     def _together(self, kernel: Any, calls: list[tuple[Any, ...]]) -> None:
         """Call a kernel several times at once, in a thread each."""
-        function = bound(kernel, *calls[0])
+        if kernel not in self._compiled:
+            self._compiled[kernel] = bound(kernel, *calls[0])
+        function = self._compiled[kernel]
         others = [self._pool.submit(function, *call) for call in calls[1:]] if self._pool else []
         function(*calls[0])
         for other in others:

@@ -28,8 +28,8 @@ import numpy as np
 from ..model import readout, rule, surrogate
 from ..model.filters import Filter
 from ..model.neuron import LIFStep
-from .jit import INLINE, Array, choose_by_type, compiled, each, kernel, overload
-from .traces import Propagators, begin_map, chain_free, chain_map, load_eight, store_eight
+from .jit import INLINE, Array, choose_by_type, compiled, each, inlined, kernel, overload
+from .traces import Propagators, chain_free, load_eight, store_eight
 from .update import update_row
 from .vectors import above, add, bits_above, item, lanes, load, lowest, put, store
 
@@ -103,15 +103,14 @@ class Work(NamedTuple):
     error_k: Array
     error: Array
     rate_error: Array  # (layers, widest)
-    sums: Array  # (layers, 8 widest): of the current interval
-    maps: Array  # (layers, intervals, 8 widest)
+    sums: Array  # (2 outputs,): of the readout's current interval
+    maps: Array  # (layers, intervals, 8 widest): of those that are over, to the start of the current
     free: Array  # (layers, intervals, 6)
     now: Array  # (layers,): the current interval
-    q: Array  # (layers,): its step
-    entering: Array  # (window,): the row that enters, or −1
-    tag: Array  # (layers, steps): a row's interval
-    p: Array  # (layers, steps, 2): p̃ in its frame
-    a: Array  # (layers, steps, 2 widest): its A1 and A2
+    entering: Array  # (window,): the row that enters in a step of the interval, or −1
+    first_row: Array  # (layers, intervals + 1): an interval's
+    p: Array  # (layers, steps, 2): a row's p̃ in the frame of its interval
+    a: Array  # (layers, steps, 2 widest): its −A1 and −A2
 
 
 @compiled
@@ -141,7 +140,7 @@ def first_step(ptr: Array) -> int:
     return s
 
 
-@compiled
+@inlined
 def neurons(
     width: int, w: Array, w_start: int, begin: int, end: int, t0: int, ptr: Array, ids: Array, lif: LIFStep, drive: float,
     v: Array, current: Array, f: Array, fired: Array,
@@ -161,7 +160,7 @@ def neurons(
         store(current, i, j)
 
 
-@compiled
+@inlined
 def find_spikes(blocks: int, size: int, begin: int, end: int, t0: int, fired: Array, ptr: Array, ids: Array) -> None:
     """List the spikes step by step, in order of neurons, ``size`` neurons a block."""
     n = item(ptr, begin)
@@ -195,7 +194,7 @@ def hidden_layers(z: Sizes, m: Model, w: Array, group: Group, b: int, t0: int, t
             find_spikes(width // lanes(w), lanes(w), begin, t1, t0, work.fired, own, group.ids)
 
 
-@compiled
+@inlined
 def readout_layer(z: Sizes, filter: Filter, w: Array, ptr: Array, ids: Array, u: Array) -> None:
     """The readout's potentials in all steps of a sample."""
     last = len(z.n) - 1
@@ -211,21 +210,25 @@ def readout_layer(z: Sizes, filter: Filter, w: Array, ptr: Array, ids: Array, u:
                 j = j + load(w, w_start + item(ids, s) * width + i)
 
 
-@compiled
-def list_errors(outputs: int, work: Work) -> int:
+@inlined
+def list_errors(e: Array, ptr: Array, ks: Array, errors: Array) -> int:
     """List the errors step by step and clear them; return the step after the last."""
-    n, end = 0, 0
-    for t in range(len(work.e)):
-        put(work.error_ptr, t, n)
-        for k in range(outputs):
-            error = item(work.e, (t, k))
-            if error != 0:
-                put(work.error_k, n, k)
-                put(work.error, n, error)
-                put(work.e, (t, k), 0)
-                n += 1
+    n, end, zero = 0, 0, e.dtype.type(0)
+    for t in range(len(e)):
+        put(ptr, t, n)
+        for i in range(0, e.shape[1], lanes(e)):
+            x = load(e, (t, i))
+            bits = bits_above(x * x, zero)
+            if bits != 0:
                 end = t + 1
-    put(work.error_ptr, len(work.e), n)
+                while bits != 0:
+                    k = i + lowest(bits)
+                    put(ks, n, k)
+                    put(errors, n, item(e, (t, k)))
+                    n += 1
+                    bits &= bits - 1
+                store(e, (t, i), x * zero)
+    put(ptr, len(e), n)
     return end
 
 
@@ -244,120 +247,129 @@ def rate_errors(n: int, width: int, rates: Any, ptr: Array, ids: Array, error: A
 
 
 @compiled
-def enter_rows(work: Work, layer: int, row: int, ptr: Array, begin: int, end: int, spike: Array, q: int) -> int:
-    """Begin a row in each step that follows one with spikes; the interval is in its step q in ``begin``. Return the next row."""
+def enter_rows(layer: int, row: int, ptr: Array, begin: int, end: int, spike: Array, entering: Array, p: Array) -> int:
+    """Begin a row in each step of an interval that follows one with spikes; return the next row."""
     for t in range(begin, end):
-        put(work.entering, t - begin, -1)
+        put(entering, t - begin, -1)
         if item(ptr, t) != item(ptr, t - 1):
-            put(work.entering, t - begin, row)
-            put(work.tag, (layer, row), item(work.now, layer))
-            put(work.p, (layer, row, 0), item(spike, (q + t - begin, 0)))
-            put(work.p, (layer, row, 1), item(spike, (q + t - begin, 1)))
+            put(entering, t - begin, row)
+            put(p, (layer, row, 0), item(spike, (t - begin, 0)))
+            put(p, (layer, row, 1), item(spike, (t - begin, 1)))
             row += 1
     return row
 
 
 @compiled
-def make_rows(
-    z: Sizes, layer: int, begin: int, end: int, t0: int, table: Propagators, free: Array, q: int, feedback: Array, bounded: bool,
-    rows: Array, row_start: int, work: Work,
+def end_rows(
+    e1: Any, e2: Any, y1: Any, y2: Any, first: int, stop: int, i: int, width: int, drive: float,
+    layer: int, p: Array, a: Array, rows: Array, row_start: int,
 ) -> None:  # fmt: skip
-    """Take a layer's sums through steps of one interval, from its step q on, and begin the rows that enter meanwhile.
+    """Bring rows up to date, neurons from i on: to Σ e λ of one spike each."""
+    for row in range(first, stop):
+        p1, p2, at = item(p, (layer, row, 0)), item(p, (layer, row, 1)), row_start + row * width + i
+        begun = load(rows, at) - (e1 * load(a, (layer, row, i)) + e2 * load(a, (layer, row, width + i)))
+        store(rows, at, (begun + (y1 * p1 + y2 * p2)) * drive)
 
-    A and M of a row are those of the traces' module; ``a`` holds −A.
 
-    An error meets the eligibility two steps after the surrogate: the readout's current and potential lie between.
+@inlined
+def make_rows(
+    layer: int, width: int, begin: int, end: int, t0: int, steps: int, step: Array, spike: Array, motion: Array,
+    feedback: Array, b_start: int, bounded: bool, f: Array, rate_error: Array, error_ptr: Array, error_k: Array, error: Array,
+    entering: Array, now: int, last: bool, first_row: Array, p: Array, a: Array, maps: Array, free: Array, drive: float,
+    rows: Array, row_start: int,
+) -> None:  # fmt: skip
+    """Take a layer's sums through an interval, begin the rows that enter meanwhile, and chain the sums to the maps.
+
+    A and M of a row are those of the traces' module; ``a`` holds −A. The ``last`` interval ends all rows instead. An error meets
+    the eligibility two steps after the surrogate: the readout's current and potential lie between.
     """
-    width, b_start, f, a, widest = item(z.width, layer), item(z.b_start, layer), work.f[layer], work.a[layer], work.f.shape[2]
-    step, spike, sums = table.step, table.spike, work.sums[layer]
     for i in range(0, width, lanes(f)):
-        x1, x2, z1, z2, e1, e2, y1, y2 = load_eight(sums, i)
-        asked = load(work.rate_error[layer], i)
+        x1 = load(f, (layer, 0, 0)) * f.dtype.type(0)
+        x2, z1, z2, e1, e2, y1, y2 = x1, x1, x1, x1, x1, x1, x1
+        asked = load(rate_error, (layer, i))
         for t in range(begin, end):
-            k = q + t - begin
-            row = item(work.entering, t - begin)
+            k = t - begin
+            row = item(entering, k)
             if row >= 0:
                 d1, d2, sigma = item(spike, (k, 0)), item(spike, (k, 1)), item(spike, (k, 2))
                 a1 = x1 * d1 + x2 * d2
                 a2 = z1 * d1 + z2 * d2 - sigma * a1
-                store(a, (row, i), a1)
-                store(a, (row, widest + i), a2)
+                store(a, (layer, row, i), a1)
+                store(a, (layer, row, width + i), a2)
                 store(rows, row_start + row * width + i, e1 * a1 + e2 * a2 - (y1 * d1 + y2 * d2))
-            surrogates = load(f, (t - t0, i))
+            surrogates = load(f, (layer, t - t0, i))
             if bounded:
-                y1 = y1 + asked * surrogates * item(free, (k, 1))
-                y2 = y2 + asked * surrogates * item(free, (k, 2))
+                y1 = y1 + asked * surrogates * item(motion, (k, 1))
+                y2 = y2 + asked * surrogates * item(motion, (k, 2))
             x1 = x1 + surrogates * item(step, (k, 0))
             x2 = x2 + surrogates * item(step, (k, 1))
             z1 = z1 + x1 * item(step, (k, 2))
             z2 = z2 + x2 * item(step, (k, 2))
-            if t + 2 < z.steps:
-                for n in range(item(work.error_ptr, t + 2), item(work.error_ptr, t + 3)):
-                    at = b_start + item(work.error_k, n) * width + i
-                    g = load(feedback, at) * (item(work.error, n) * item(step, (k, 4)))
+            if t + 2 < steps:
+                for n in range(item(error_ptr, t + 2), item(error_ptr, t + 3)):
+                    at = b_start + item(error_k, n) * width + i
+                    g = load(feedback, at) * (item(error, n) * item(step, (k, 4)))
                     e1 = e1 + g * item(step, (k, 3))
                     e2 = e2 + g
                     y1 = y1 + g * z1
                     y2 = y2 + g * z2
-        store_eight(sums, i, (x1, x2, z1, z2, e1, e2, y1, y2))
+        g11, g21, g22 = item(motion, (end - begin, 3)), item(motion, (end - begin, 4)), item(motion, (end - begin, 5))
+        for tag in range(now):
+            u11, u12, u21, u22, me1, me2, my1, my2 = load_eight(maps[layer, tag], i)
+            p11, p21, p22 = item(free, (layer, tag, 0)), item(free, (layer, tag, 1)), item(free, (layer, tag, 2))
+            f11, f21, f22 = item(free, (layer, tag, 3)), item(free, (layer, tag, 4)), item(free, (layer, tag, 5))
+            me1 = me1 + e1 * f11 + e2 * f21
+            me2 = me2 + e2 * f22
+            my1 = my1 + e1 * u11 + e2 * u21 + y1 * p11 + y2 * p21
+            my2 = my2 + e1 * u12 + e2 * u22 + y2 * p22
+            if last:
+                stop = item(first_row, (layer, tag + 1))
+                end_rows(me1, me2, my1, my2, item(first_row, (layer, tag)), stop, i, width, drive, layer, p, a, rows, row_start)
+            else:
+                v11, v12 = u11 + x1 * p11 + x2 * p21, u12 + x2 * p22
+                v21 = (u21 + z1 * p11 + z2 * p21) * g22 + u11 * g21
+                v22 = (u22 + z2 * p22) * g22 + u12 * g21
+                store_eight(maps[layer, tag], i, (v11 * g11, v12 * g11, v21, v22, me1, me2, my1, my2))
+        if last:
+            stop = item(first_row, (layer, now + 1))
+            end_rows(e1, e2, y1, y2, item(first_row, (layer, now)), stop, i, width, drive, layer, p, a, rows, row_start)
+        else:
+            store_eight(maps[layer, now], i, (x1 * g11, x2 * g11, z1 * g22, z2 * g22, e1, e2, y1, y2))
 
 
 @compiled
-def end_interval(layer: int, width: int, end: Array, work: Work) -> None:
-    """Chain the interval's sums to the maps."""
-    sums, maps, free, now = work.sums[layer], work.maps[layer], work.free[layer], item(work.now, layer)
-    for tag in range(now + 1):
-        chain_map(maps[tag], sums, 0, width, free[tag], end)
-        chain_free(free[tag], end)
-    sums[:] = 0
-    put(work.now, layer, now + 1)
-    put(work.q, layer, 0)
-
-
-@compiled
-def end_rows(layer: int, width: int, n: int, drive: float, rows: Array, row_start: int, work: Work) -> None:
-    """Bring a sample's rows up to date: to Σ e λ of one spike each."""
-    maps, a, widest = work.maps[layer], work.a[layer], work.f.shape[2]
-    for i in range(0, width, lanes(rows)):
-        for row in range(n):
-            u11, u12, u21, u22, e1, e2, y1, y2 = load_eight(maps[item(work.tag, (layer, row))], i)
-            begun = load(rows, row_start + row * width + i) - (e1 * load(a, (row, i)) + e2 * load(a, (row, widest + i)))
-            p1, p2 = item(work.p, (layer, row, 0)), item(work.p, (layer, row, 1))
-            store(rows, row_start + row * width + i, (begun + (y1 * p1 + y2 * p2)) * drive)
-
-
-@compiled
-def gradient(z: Sizes, m: Model, layer: int, t0: int, t1: int, end: int, bounded: bool, table: Propagators, feedback: Array,
+def gradient(
+    z: Sizes, m: Model, layer: int, t0: int, t1: int, end: int, bounded: bool, table: Propagators, feedback: Array,
     group: Group, b: int, work: Work,
 ) -> None:  # fmt: skip
     """Go on with the rows of one layer in a window; ``end`` is the step after the last that counts."""
-    before, interval, width = group.ptr[b, layer - 1], len(table.step), item(z.width, layer)
-    first, row_start, rows = first_step(before) + 1, item(group.row_start, (b, layer - 1)), group.rows
+    before, width, row_start = group.ptr[b, layer - 1], item(z.width, layer), item(group.row_start, (b, layer - 1))
+    t, stop = max(t0, first_step(before) + 1), min(t1, end)
     if t0 == 0:
-        work.sums[layer] = 0
         put(work.now, layer, 0)
-        put(work.q, layer, 0)
+        put(work.first_row, (layer, 0), 0)
         put(group.n_rows, (b, layer - 1), 0)
-    t = max(t0, first)
-    while t < min(t1, end):
-        q, now = item(work.q, layer), item(work.now, layer)
-        if q == 0:
-            begin_map(work.maps[layer], work.free[layer], now, table.end[0])
-        stop = min(t1, end, t + interval - q)
-        row = item(group.n_rows, (b, layer - 1))
-        put(group.n_rows, (b, layer - 1), enter_rows(work, layer, row, before, t, stop, table.spike, q))
-        make_rows(z, layer, t, stop, t0, table, table.end, q, feedback, bounded, rows, row_start, work)
-        q += stop - t
-        put(work.q, layer, q)
-        t = stop
-        if q == interval or t == end:
-            end_interval(layer, width, table.end[q], work)
-    if t1 >= end:
-        drive = m.drive if layer == 1 else type(m.drive)(1)
-        end_rows(layer, width, item(group.n_rows, (b, layer - 1)), drive, rows, row_start, work)
+    longest, drive = len(table.step), m.drive if layer == 1 else type(m.drive)(1)
+    while t < stop:
+        now, n = item(work.now, layer), -(-(stop - t) // longest)  # intervals that are left
+        length = -(-(stop - t) // n)
+        row = enter_rows(layer, item(group.n_rows, (b, layer - 1)), before, t, t + length, table.spike, work.entering, work.p)
+        put(group.n_rows, (b, layer - 1), row)
+        put(work.first_row, (layer, now + 1), row)
+        make_rows(
+            layer, width, t, t + length, t0, z.steps, table.step, table.spike, table.end, feedback, item(z.b_start, layer),
+            bounded, work.f, work.rate_error, work.error_ptr, work.error_k, work.error, work.entering, now, t + length == end,
+            work.first_row, work.p, work.a, work.maps, work.free, drive, group.rows, row_start,
+        )  # fmt: skip
+        for k in range(6):
+            put(work.free, (layer, now, k), item(table.end, (0, k)))
+        for tag in range(now + 1):
+            chain_free(work.free[layer, tag], table.end[length])
+        put(work.now, layer, now + 1)
+        t += length
 
 
-@compiled
+@inlined
 def readout_rows(z: Sizes, end: int, table: Propagators, group: Group, b: int, work: Work) -> None:
     """The rows of the readout's synapses: Σ e (κ ∗ S) of one spike each. Two sums do, for there is no surrogate."""
     layer = len(z.n) - 1
@@ -367,7 +379,7 @@ def readout_rows(z: Sizes, end: int, table: Propagators, group: Group, b: int, w
         item(group.row_start, (b, layer - 1)),
         len(table.step),
     )
-    rows, sums, free, p, n, q = group.rows, work.sums[layer], table.end, work.p[layer], 0, 0
+    rows, sums, free, p, n, q = group.rows, work.sums, table.end, work.p[layer], 0, 0
     sums[:] = 0
     for t in range(first_step(before) + 1, end):
         if item(before, t) != item(before, t - 1):
@@ -400,7 +412,7 @@ def above_tiny(x: float) -> float:
     return x if abs(x) > type(x)(rule.TINY) else type(x)(0)
 
 
-@compiled
+@inlined
 def surrogates(x: Array, width: int, model: Any) -> None:
     """Turn U − ϑ into σ'(U)."""
     for t in range(x.shape[0]):
@@ -453,12 +465,12 @@ def run(
         readout_layer(z, m.readout, w, group.ptr[b, last - 1], group.ids, work.u)
         readout.logits(m.loss, work.u, z.n[last], m.dt, group.z[b])
         group.loss[b] = readout.errors(m.loss, work.u, group.z[b], z.n[last], group.label[b], m.dt, m.temperature, work.e)
-        end_step = list_errors(z.n[last], work)
+        end_step = list_errors(work.e, work.error_ptr, work.error_k, work.error)
         if learning:
             learn(z, m, w, feedback, hidden, output, group, b, end_step, work)
 
 
-@compiled
+@inlined
 def add_rows(z: Sizes, group: Group, samples: int, layer: int, begin: int, end: int, m: Array) -> None:
     """Add to the gradient of the synapses onto a layer, of the presynaptic neurons from ``begin`` to ``end``, a row per spike."""
     width, w_start = item(z.width, layer), item(z.w_start, layer - 1)

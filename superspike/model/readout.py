@@ -98,10 +98,10 @@ class MaxOverTime(NamedTuple):
 
     def logits(self, u: Array, outputs: int, dt: float, z: Array) -> None:
         """The largest of each output's potentials."""
-        for k in range(outputs):
+        for k in range(u.shape[1]):
             z[k] = u[0, k]
         for t in range(1, u.shape[0]):
-            for k in range(outputs):
+            for k in range(u.shape[1]):
                 z[k] = max(z[k], u[t, k])
 
     def errors(self, u: Array, z: Array, outputs: int, label: int, dt: float, temperature: float, e: Array) -> float:
