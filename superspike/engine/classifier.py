@@ -19,7 +19,7 @@ from ..model.scheme import PRECISIONS
 from ..model.surrogate import SURROGATES, FastSigmoid
 from . import trial
 from .jit import bound
-from .state import padded, zeros
+from .state import LANES, padded, zeros
 from .traces import Propagators, propagators
 from .trial import GROWTH, WINDOW, Group, Model, Sizes, Work
 
@@ -45,6 +45,15 @@ class Outcome(NamedTuple):
     prediction: Array  # (samples,)
     spikes: Array  # (samples, hidden layers)
     loss: Array  # (samples,)
+
+
+def peak(filter: Filter) -> float:
+    """The largest U that a current of 1 leads to."""
+    current, u, largest = 1.0, 0.0, 0.0
+    while u >= largest:
+        largest = u
+        current, u = filter.a1 * current, filter.a2 * u + filter.c * current
+    return largest
 
 
 class Classifier:
@@ -103,13 +112,14 @@ class Classifier:
                     f"{type(owner).__name__}.{name}: must be larger than dt ({self.dt:g} ms), got {getattr(owner, name):g}"
                 )
         self._filter = double_exponential(self.neuron.tau_syn, self.neuron.tau_mem, self.dt, integration)
+        self._peak = peak(self._filter)
         self._readout = double_exponential(self.readout.tau_syn, self.readout.tau_mem, self.dt, integration)
         draws, feedback_rng, self._dropout_rng = np.random.default_rng(self.seed).spawn(3)
         shapes = list(zip(self.sizes, self.sizes[1:], strict=False))
         drawn = [draws.normal(0, self.w0 / np.sqrt(n_pre), (n_pre, n_post)) for n_pre, n_post in shapes]
         self._feedback_rng = feedback_rng
         self._gains = self._feedback_gains(drawn)
-        self._widths = [padded(n) for n in self.sizes]
+        self._widths = [padded(n, 2 * LANES) for n in self.sizes[:-1]] + [padded(self.sizes[-1])]
         self._w = zeros(sum(n * w for n, w in zip(self.sizes, self._widths[1:], strict=False)), self.dtype)
         self._m = zeros(len(self._w), self.dtype, 1)
         self._memories = tuple(zeros(len(self._w), self.dtype, 2 + k) for k in range(self.optimizer.memories))
@@ -229,6 +239,7 @@ class Classifier:
             loss=cast(self.loss, number),
             rates=cast(self.rates, number),
             dt=number(self.dt),
+            peak=number(self._peak),
             drive=number(1 / (1 - dropout)),
         )
 
@@ -246,7 +257,7 @@ class Classifier:
         )
         shapes: dict[str, Any] = dict.fromkeys(("v", "current", "rate_error"), (layers, widest))
         shapes |= {"f": (layers, window, widest), "u": (steps, self._widths[-1]), "e": (steps, self._widths[-1])}
-        shapes |= {"fired": (window, widest), "error_ptr": steps + 1, "error": steps * self.sizes[-1]}
+        shapes |= {"at": (layers, widest), "fired": (window, widest), "error_ptr": steps + 1, "error": steps * self.sizes[-1]}
         shapes |= {"error_k": steps * self.sizes[-1], "sums": 2 * self._widths[-1], "now": layers}
         intervals = -(-steps // window) * -(-window // interval)
         shapes |= {"maps": (layers, intervals, 8 * widest), "free": (layers, intervals, 6)}
@@ -256,7 +267,7 @@ class Classifier:
             "p": (layers, steps, 2),
             "a": (layers, steps, 2 * widest),
         }
-        whole = {"fired", "error_ptr", "error_k", "now", "entering", "first_row"}
+        whole = {"at", "fired", "error_ptr", "error_k", "now", "entering", "first_row"}
         self._works = [
             Work(**{name: zeros(shapes[name], np.int64 if name in whole else number, k) for k, name in enumerate(Work._fields)})
             for _ in range(self.threads)

@@ -47,6 +47,7 @@ call_in_kernels(readout.cross_entropy)
 call_in_kernels(readout.rate_error)
 
 WINDOW = 128  # steps whose surrogates are kept
+PATIENCE = 8  # steps after which a layer without input is asked again whether it may still spike
 GROWTH = {np.float32: 8.0, np.float64: 12.0}  # of an interval, units of the fastest time constant: rounding bounds it
 
 
@@ -70,6 +71,7 @@ class Model(NamedTuple):
     loss: Any
     rates: Any
     dt: Any
+    peak: Any  # the largest U, at any time, that a current of 1 leads to
     drive: Any  # what an input spike counts: more than 1 where others are left out
 
 
@@ -94,9 +96,10 @@ class Work(NamedTuple):
     """Of one thread; the first axis is the layer."""
 
     v: Array  # (layers, widest)
-    current: Array  # (layers, widest)
-    f: Array  # (layers, window, widest): U − ϑ, then the surrogate
-    fired: Array  # (window, vectors of the widest): bits
+    current: Array  # (layers, widest): times what U gains from it in a step
+    at: Array  # (layers, blocks of neurons): the step for which v and current are, where there is no more input
+    f: Array  # (layers, window, widest): U, then the surrogate
+    fired: Array  # (window, blocks of neurons): bits
     u: Array  # (steps, outputs): the readout
     e: Array  # (steps, outputs): −∂L/∂U
     error_ptr: Array  # (steps + 1,): errors of step t are error_k[error_ptr[t]:error_ptr[t + 1]]
@@ -140,24 +143,58 @@ def first_step(ptr: Array) -> int:
     return s
 
 
+@compiled
+def last_step(ptr: Array) -> int:
+    """The step after the last with a spike."""
+    s = len(ptr) - 2
+    while s > 0 and item(ptr, s - 1) == item(ptr, s):
+        s -= 1
+    return s
+
+
 @inlined
 def neurons(
-    width: int, w: Array, w_start: int, begin: int, end: int, t0: int, ptr: Array, ids: Array, lif: LIFStep, drive: float,
-    v: Array, current: Array, f: Array, fired: Array,
+    layer: int, width: int, w: Array, w_start: int, t0: int, begin: int, end: int, quiet: int, ptr: Array, ids: Array,
+    lif: LIFStep, drive: float, peak: float, v: Array, current: Array, at: Array, f: Array, fired: Array,
 ) -> None:  # fmt: skip
-    """Take a layer from step ``begin`` to ``end``: U − ϑ into f and its spikes into ``fired``, whose row 0 is step ``t0``."""
+    """Take a layer from ``begin``, or the step ``at`` which a block of neurons is, to ``end``: U into f, spikes into ``fired``.
+
+    Their rows 0 are step ``t0``. From step ``quiet`` on the layer has no input, and a block stops, ``at`` this step, where U and
+    current, which moves U by ``peak`` times itself at most, are both too small for more spikes: half of what it takes.
+    """
     a, c, decay, threshold = lif.a_mem, lif.c_mem * drive, lif.a_syn, lif.threshold
-    for i in range(0, width, lanes(w)):
-        u, j, block = load(v, i), load(current, i), i // lanes(w)
-        for t in range(begin, end):
-            store(f, (t - t0, i), u - threshold)
-            put(fired, (t - t0, block), bits_above(u, threshold))
-            u = u * a + j * c - above(u, threshold, threshold)
-            j = j * decay
-            for s in range(item(ptr, t), item(ptr, t + 1)):
-                j = j + load(w, w_start + item(ids, s) * width + i)
-        store(v, i, u)
-        store(current, i, j)
+    half, n = threshold * type(threshold)(0.5), lanes(w)
+    few = half * c / peak
+    for i in range(0, width, 2 * n):
+        block = i // (2 * n)
+        t = max(begin, item(at, (layer, block)))
+        u, j, u2, j2 = load(v, (layer, i)), load(current, (layer, i)), load(v, (layer, i + n)), load(current, (layer, i + n))
+        stop = min(end, max(t, quiet))
+        while t < end:
+            while t < stop:
+                store(f, (layer, t - t0, i), u)
+                store(f, (layer, t - t0, i + n), u2)
+                put(fired, (t - t0, block), bits_above(u, threshold) | bits_above(u2, threshold) << n)
+                u = u * a + j - above(u, threshold, threshold)
+                u2 = u2 * a + j2 - above(u2, threshold, threshold)
+                j = j * decay
+                j2 = j2 * decay
+                for s in range(item(ptr, t), item(ptr, t + 1)):
+                    k = w_start + item(ids, s) * width + i
+                    j = j + load(w, k) * c
+                    j2 = j2 + load(w, k + n) * c
+                t += 1
+            over = bits_above(u, half) | bits_above(u2, half) | bits_above(j, few) | bits_above(j2, few)
+            if over == 0 and t >= quiet:
+                break
+            stop = min(end, t + PATIENCE)
+        put(at, (layer, block), t)
+        for s in range(t, end):
+            put(fired, (s - t0, block), 0)
+        store(v, (layer, i), u)
+        store(v, (layer, i + n), u2)
+        store(current, (layer, i), j)
+        store(current, (layer, i + n), j2)
 
 
 @inlined
@@ -175,23 +212,40 @@ def find_spikes(blocks: int, size: int, begin: int, end: int, t0: int, fired: Ar
 
 
 @compiled
-def hidden_layers(z: Sizes, m: Model, w: Array, group: Group, b: int, t0: int, t1: int, again: bool, work: Work) -> None:
-    """Take the hidden layers of one sample through a window; list their spikes, unless they are listed already."""
+def hidden_layer(
+    z: Sizes, m: Model, layer: int, w: Array, group: Group, b: int, t0: int, t1: int, never: int, work: Work
+) -> int:  # fmt: skip
+    """Take one layer of a sample through a window; return the first step in which it has input. ``never``: no stopping."""
+    before = group.ptr[b, layer - 1]
+    known = layer == 1 or work.f.shape[1] == z.steps
+    quiet = max(never, last_step(before) if known else z.steps)
+    begin, drive = max(t0, first_step(before)), m.drive if layer == 1 else type(m.drive)(1)
+    neurons(
+        layer, item(z.width, layer), w, item(z.w_start, layer - 1), t0, begin, t1, quiet, before, group.ids, m.lif, drive, m.peak,
+        work.v, work.current, work.at, work.f, work.fired,
+    )  # fmt: skip
+    return begin
+
+
+@compiled
+def rest(layer: int, work: Work) -> None:
+    """Begin a sample."""
+    work.v[layer] = 0
+    work.current[layer] = 0
+    work.at[layer] = 0
+
+
+@compiled
+def hidden_layers(z: Sizes, m: Model, w: Array, group: Group, b: int, t0: int, t1: int, work: Work) -> None:
+    """Take the hidden layers of one sample through a window; list their spikes."""
     for layer in range(1, len(z.n) - 1):
-        before, own = group.ptr[b, layer - 1], group.ptr[b, layer]
-        width, f, begin = item(z.width, layer), work.f[layer], max(t0, first_step(before))
+        own = group.ptr[b, layer]
         if t0 == 0:
-            work.v[layer] = 0
-            work.current[layer] = 0
+            rest(layer, work)
             put(own, 0, item(group.room, (b, layer)))
-        drive = m.drive if layer == 1 else type(m.drive)(1)
-        neurons(
-            width, w, item(z.w_start, layer - 1), begin, t1, t0, before, group.ids, m.lif, drive,
-            work.v[layer], work.current[layer], f, work.fired,
-        )  # fmt: skip
-        if not again:
-            own[t0 : min(begin, t1) + 1] = item(own, t0)
-            find_spikes(width // lanes(w), lanes(w), begin, t1, t0, work.fired, own, group.ids)
+        begin, size = min(t1, hidden_layer(z, m, layer, w, group, b, t0, t1, 0, work)), 2 * lanes(w)
+        own[t0 : begin + 1] = item(own, t0)
+        find_spikes(item(z.width, layer) // size, size, begin, t1, t0, work.fired, own, group.ids)
 
 
 @inlined
@@ -233,7 +287,7 @@ def list_errors(e: Array, ptr: Array, ks: Array, errors: Array) -> int:
 
 
 @compiled
-def rate_errors(n: int, width: int, rates: Any, ptr: Array, ids: Array, error: Array) -> bool:
+def rate_errors(n: int, rates: Any, ptr: Array, ids: Array, error: Array) -> bool:
     """What the bounds of a layer's spike counts ask of its neurons; return whether of any."""
     zero = type(rates.mean)(0)
     error[:] = zero
@@ -413,41 +467,32 @@ def above_tiny(x: float) -> float:
 
 
 @inlined
-def surrogates(x: Array, width: int, model: Any) -> None:
-    """Turn U − ϑ into σ'(U)."""
-    for t in range(x.shape[0]):
+def surrogates(u: Array, width: int, threshold: float, model: Any) -> None:
+    """Turn U into σ'(U)."""
+    for t in range(u.shape[0]):
         for i in range(width):
-            x[t, i] = surrogate.derivative(model, x[t, i])
+            u[t, i] = surrogate.derivative(model, u[t, i] - threshold)
 
 
 @compiled
 def learn(
-    z: Sizes,
-    m: Model,
-    w: Array,
-    feedback: Array,
-    hidden: Propagators,
-    output: Propagators,
-    group: Group,
-    b: int,
-    last: int,
+    z: Sizes, m: Model, w: Array, feedback: Array, hidden: Propagators, output: Propagators, group: Group, b: int, last: int,
     work: Work,
-) -> None:
+) -> None:  # fmt: skip
     """Make the rows of one sample, whose errors are known; ``last`` is the step after the last of them."""
     window = work.f.shape[1]
     readout_rows(z, last, output, group, b, work)
-    for t0 in range(0, z.steps, window):
-        t1 = min(t0 + window, z.steps)
+    for layer in range(1, len(z.n) - 1):
+        bounded = rate_errors(z.n[layer], m.rates, group.ptr[b, layer], group.ids, work.rate_error[layer])
+        first, end = first_step(group.ptr[b, layer - 1]) + 1, z.steps if bounded else max(last - 2, 0)
         if window < z.steps:
-            hidden_layers(z, m, w, group, b, t0, t1, True, work)
-        for layer in range(1, len(z.n) - 1):
-            bounded = rate_errors(z.n[layer], z.width[layer], m.rates, group.ptr[b, layer], group.ids, work.rate_error[layer])
-            end = z.steps if bounded else last - 2
-            begin = first_step(group.ptr[b, layer - 1]) + 1
-            if max(t0, begin) < min(t1, end):
-                surrogates(work.f[layer, max(t0, begin) - t0 : min(t1, end) - t0], z.width[layer], m.surrogate)
-            if t0 < max(end, 1):
-                gradient(z, m, layer, t0, t1, end, bounded, hidden, feedback, group, b, work)
+            rest(layer, work)
+        for t0 in range(0, max(end, 1), window):
+            t1 = min(t0 + window, end)
+            if t1 > first:
+                hidden_layer(z, m, layer, w, group, b, t0, t1, t1, work)
+                surrogates(work.f[layer, max(t0, first) - t0 : t1 - t0], z.width[layer], m.lif.threshold, m.surrogate)
+            gradient(z, m, layer, t0, t1, end, bounded, hidden, feedback, group, b, work)
 
 
 @kernel
@@ -461,7 +506,7 @@ def run(
         first, stop = offsets[group.which[b]], offsets[group.which[b] + 1]
         read_spikes(group.ptr[b, 0], group.ids, group.room[b, 0], steps, units, first, stop, group.left_out, group.begin[b])
         for t0 in range(0, z.steps, window):
-            hidden_layers(z, m, w, group, b, t0, min(t0 + window, z.steps), False, work)
+            hidden_layers(z, m, w, group, b, t0, min(t0 + window, z.steps), work)
         readout_layer(z, m.readout, w, group.ptr[b, last - 1], group.ids, work.u)
         readout.logits(m.loss, work.u, z.n[last], m.dt, group.z[b])
         group.loss[b] = readout.errors(m.loss, work.u, group.z[b], z.n[last], group.label[b], m.dt, m.temperature, work.e)
