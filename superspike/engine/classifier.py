@@ -262,12 +262,13 @@ class Classifier:
         intervals = -(-steps // window) * -(-window // interval)
         shapes |= {"maps": (layers, intervals, 8 * widest), "free": (layers, intervals, 6)}
         shapes |= {
-            "entering": window,
+            "event": (interval * (self.sizes[-1] + 2), 3),
+            "seen": (interval + 1, 256),
             "first_row": (layers, intervals + 1),
             "p": (layers, steps, 2),
             "a": (layers, steps, 2 * widest),
         }
-        whole = {"at", "fired", "error_ptr", "error_k", "now", "entering", "first_row"}
+        whole = {"at", "fired", "error_ptr", "error_k", "now", "event", "first_row"}
         self._works = [
             Work(**{name: zeros(shapes[name], np.int64 if name in whole else number, k) for k, name in enumerate(Work._fields)})
             for _ in range(self.threads)

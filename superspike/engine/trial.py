@@ -47,6 +47,7 @@ call_in_kernels(readout.cross_entropy)
 call_in_kernels(readout.rate_error)
 
 WINDOW = 128  # steps whose surrogates are kept
+ROW, ERROR, BOUND = range(3)  # what happens to the rows of a layer
 PATIENCE = 8  # steps after which a layer without input is asked again whether it may still spike
 GROWTH = {np.float32: 8.0, np.float64: 12.0}  # of an interval, units of the fastest time constant: rounding bounds it
 
@@ -110,7 +111,8 @@ class Work(NamedTuple):
     maps: Array  # (layers, intervals, 8 widest): of those that are over, to the start of the current
     free: Array  # (layers, intervals, 6)
     now: Array  # (layers,): the current interval
-    entering: Array  # (window,): the row that enters in a step of the interval, or −1
+    event: Array  # (most in an interval, 3)
+    seen: Array  # (window + 1, two vectors)
     first_row: Array  # (layers, intervals + 1): an interval's
     p: Array  # (layers, steps, 2): a row's p̃ in the frame of its interval
     a: Array  # (layers, steps, 2 widest): its −A1 and −A2
@@ -301,16 +303,36 @@ def rate_errors(n: int, rates: Any, ptr: Array, ids: Array, error: Array) -> boo
 
 
 @compiled
-def enter_rows(layer: int, row: int, ptr: Array, begin: int, end: int, spike: Array, entering: Array, p: Array) -> int:
-    """Begin a row in each step of an interval that follows one with spikes; return the next row."""
+def list_events(
+    layer: int, row: int, ptr: Array, begin: int, end: int, spike: Array, bounded: bool, error_ptr: Array, event: Array, p: Array
+) -> tuple[int, int]:  # fmt: skip
+    """List what happens in an interval: rows that begin, in steps that follow one with spikes, and errors.
+
+    An error meets the eligibility two steps after the surrogate: the readout's current and potential lie between.
+    Return the next row and how many events there are: the steps done by then, what it is, and which.
+    """
+    n = 0
     for t in range(begin, end):
-        put(entering, t - begin, -1)
         if item(ptr, t) != item(ptr, t - 1):
-            put(entering, t - begin, row)
+            put(event, (n, 0), t - begin)
+            put(event, (n, 1), ROW)
+            put(event, (n, 2), row)
             put(p, (layer, row, 0), item(spike, (t - begin, 0)))
             put(p, (layer, row, 1), item(spike, (t - begin, 1)))
             row += 1
-    return row
+            n += 1
+        if bounded:
+            put(event, (n, 0), t - begin + 1)
+            put(event, (n, 1), BOUND)
+            put(event, (n, 2), t)
+            n += 1
+        if t + 3 < len(error_ptr):
+            for k in range(item(error_ptr, t + 2), item(error_ptr, t + 3)):
+                put(event, (n, 0), t - begin + 1)
+                put(event, (n, 1), ERROR)
+                put(event, (n, 2), k)
+                n += 1
+    return row, n
 
 
 @compiled
@@ -318,55 +340,66 @@ def end_rows(
     e1: Any, e2: Any, y1: Any, y2: Any, first: int, stop: int, i: int, width: int, drive: float,
     layer: int, p: Array, a: Array, rows: Array, row_start: int,
 ) -> None:  # fmt: skip
-    """Bring rows up to date, neurons from i on: to Σ e λ of one spike each."""
+    """Bring rows of earlier intervals up to date, neurons from i on: to Σ e λ of one spike each."""
     for row in range(first, stop):
         p1, p2, at = item(p, (layer, row, 0)), item(p, (layer, row, 1)), row_start + row * width + i
-        begun = load(rows, at) - (e1 * load(a, (layer, row, i)) + e2 * load(a, (layer, row, width + i)))
-        store(rows, at, (begun + (y1 * p1 + y2 * p2)) * drive)
+        later = (y1 * p1 + y2 * p2) - (e1 * load(a, (layer, row, i)) + e2 * load(a, (layer, row, width + i)))
+        store(rows, at, load(rows, at) + later * drive)
 
 
 @inlined
 def make_rows(
-    layer: int, width: int, begin: int, end: int, t0: int, steps: int, step: Array, spike: Array, motion: Array,
-    feedback: Array, b_start: int, bounded: bool, f: Array, rate_error: Array, error_ptr: Array, error_k: Array, error: Array,
-    entering: Array, now: int, last: bool, first_row: Array, p: Array, a: Array, maps: Array, free: Array, drive: float,
-    rows: Array, row_start: int,
+    layer: int, width: int, begin: int, end: int, t0: int, step: Array, spike: Array, motion: Array,
+    feedback: Array, b_start: int, f: Array, rate_error: Array, error_k: Array, error: Array,
+    event: Array, events: int, now: int, last: bool, first_row: Array, p: Array, a: Array, seen: Array, maps: Array, free: Array,
+    drive: float, rows: Array, row_start: int,
 ) -> None:  # fmt: skip
-    """Take a layer's sums through an interval, begin the rows that enter meanwhile, and chain the sums to the maps.
+    """Take a layer's sums through an interval, make the rows that begin meanwhile, and chain the sums to the maps.
 
-    A and M of a row are those of the traces' module; ``a`` holds −A. The ``last`` interval ends all rows instead. An error meets
-    the eligibility two steps after the surrogate: the readout's current and potential lie between.
+    A of a row is that of the traces' module, with the other sign; ``seen`` are Z1 and Z2 when errors come. What errors make of
+    rows is summed from the interval's end on: E and Y so belong to the errors that a row has before it, and M is not needed.
+    The ``last`` interval brings all rows up to date.
     """
     for i in range(0, width, lanes(f)):
         x1 = load(f, (layer, 0, 0)) * f.dtype.type(0)
         x2, z1, z2, e1, e2, y1, y2 = x1, x1, x1, x1, x1, x1, x1
-        asked = load(rate_error, (layer, i))
-        for t in range(begin, end):
-            k = t - begin
-            row = item(entering, k)
-            if row >= 0:
-                d1, d2, sigma = item(spike, (k, 0)), item(spike, (k, 1)), item(spike, (k, 2))
-                a1 = x1 * d1 + x2 * d2
-                a2 = z1 * d1 + z2 * d2 - sigma * a1
-                store(a, (layer, row, i), a1)
-                store(a, (layer, row, width + i), a2)
-                store(rows, row_start + row * width + i, e1 * a1 + e2 * a2 - (y1 * d1 + y2 * d2))
-            surrogates = load(f, (layer, t - t0, i))
-            if bounded:
-                y1 = y1 + asked * surrogates * item(motion, (k, 1))
-                y2 = y2 + asked * surrogates * item(motion, (k, 2))
-            x1 = x1 + surrogates * item(step, (k, 0))
-            x2 = x2 + surrogates * item(step, (k, 1))
-            z1 = z1 + x1 * item(step, (k, 2))
-            z2 = z2 + x2 * item(step, (k, 2))
-            if t + 2 < steps:
-                for n in range(item(error_ptr, t + 2), item(error_ptr, t + 3)):
-                    at = b_start + item(error_k, n) * width + i
-                    g = load(feedback, at) * (item(error, n) * item(step, (k, 4)))
-                    e1 = e1 + g * item(step, (k, 3))
-                    e2 = e2 + g
-                    y1 = y1 + g * z1
-                    y2 = y2 + g * z2
+        k = 0
+        for n in range(events + 1):
+            stop = item(event, (n, 0)) if n < events else end - begin
+            while k < stop:
+                surrogates = load(f, (layer, begin - t0 + k, i))
+                x1 = x1 + surrogates * item(step, (k, 0))
+                x2 = x2 + surrogates * item(step, (k, 1))
+                z1 = z1 + x1 * item(step, (k, 2))
+                z2 = z2 + x2 * item(step, (k, 2))
+                k += 1
+            if n < events:
+                kind, which = item(event, (n, 1)), item(event, (n, 2))
+                if kind == ROW:
+                    d1, d2, sigma = item(spike, (k, 0)), item(spike, (k, 1)), item(spike, (k, 2))
+                    a1 = x1 * d1 + x2 * d2
+                    store(a, (layer, which, i), a1)
+                    store(a, (layer, which, width + i), z1 * d1 + z2 * d2 - sigma * a1)
+                elif kind == ERROR:
+                    store(seen, (k, 0), z1)
+                    store(seen, (k, lanes(f)), z2)
+        for n in range(events - 1, -1, -1):
+            k, kind, which = item(event, (n, 0)), item(event, (n, 1)), item(event, (n, 2))
+            if kind == ROW:
+                d1, d2 = item(p, (layer, which, 0)), item(p, (layer, which, 1))
+                m = (y1 * d1 + y2 * d2) - (e1 * load(a, (layer, which, i)) + e2 * load(a, (layer, which, width + i)))
+                store(rows, row_start + which * width + i, m * drive)
+            elif kind == ERROR:
+                at = b_start + item(error_k, which) * width + i
+                g = load(feedback, at) * (item(error, which) * item(step, (k - 1, 4)))
+                e1 = e1 + g * item(step, (k - 1, 3))
+                e2 = e2 + g
+                y1 = y1 + g * load(seen, (k, 0))
+                y2 = y2 + g * load(seen, (k, lanes(f)))
+            else:
+                g = load(rate_error, (layer, i)) * load(f, (layer, which - t0, i))
+                y1 = y1 + g * item(motion, (k - 1, 1))
+                y2 = y2 + g * item(motion, (k - 1, 2))
         g11, g21, g22 = item(motion, (end - begin, 3)), item(motion, (end - begin, 4)), item(motion, (end - begin, 5))
         for tag in range(now):
             u11, u12, u21, u22, me1, me2, my1, my2 = load_eight(maps[layer, tag], i)
@@ -378,17 +411,17 @@ def make_rows(
             my2 = my2 + e1 * u12 + e2 * u22 + y2 * p22
             if last:
                 stop = item(first_row, (layer, tag + 1))
-                end_rows(me1, me2, my1, my2, item(first_row, (layer, tag)), stop, i, width, drive, layer, p, a, rows, row_start)
+                end_rows(
+                    me1, me2, my1, my2, item(first_row, (layer, tag)), stop, i, width, drive, layer, p, a, rows, row_start
+                )
             else:
                 v11, v12 = u11 + x1 * p11 + x2 * p21, u12 + x2 * p22
                 v21 = (u21 + z1 * p11 + z2 * p21) * g22 + u11 * g21
                 v22 = (u22 + z2 * p22) * g22 + u12 * g21
                 store_eight(maps[layer, tag], i, (v11 * g11, v12 * g11, v21, v22, me1, me2, my1, my2))
-        if last:
-            stop = item(first_row, (layer, now + 1))
-            end_rows(e1, e2, y1, y2, item(first_row, (layer, now)), stop, i, width, drive, layer, p, a, rows, row_start)
-        else:
-            store_eight(maps[layer, now], i, (x1 * g11, x2 * g11, z1 * g22, z2 * g22, e1, e2, y1, y2))
+        if not last:
+            zero = x1 * f.dtype.type(0)
+            store_eight(maps[layer, now], i, (x1 * g11, x2 * g11, z1 * g22, z2 * g22, zero, zero, zero, zero))
 
 
 @compiled
@@ -407,13 +440,15 @@ def gradient(
     while t < stop:
         now, n = item(work.now, layer), -(-(stop - t) // longest)  # intervals that are left
         length = -(-(stop - t) // n)
-        row = enter_rows(layer, item(group.n_rows, (b, layer - 1)), before, t, t + length, table.spike, work.entering, work.p)
+        row, events = list_events(
+            layer, item(group.n_rows, (b, layer - 1)), before, t, t + length, table.spike, bounded, work.error_ptr, work.event, work.p
+        )
         put(group.n_rows, (b, layer - 1), row)
         put(work.first_row, (layer, now + 1), row)
         make_rows(
-            layer, width, t, t + length, t0, z.steps, table.step, table.spike, table.end, feedback, item(z.b_start, layer),
-            bounded, work.f, work.rate_error, work.error_ptr, work.error_k, work.error, work.entering, now, t + length == end,
-            work.first_row, work.p, work.a, work.maps, work.free, drive, group.rows, row_start,
+            layer, width, t, t + length, t0, table.step, table.spike, table.end, feedback, item(z.b_start, layer), work.f,
+            work.rate_error, work.error_k, work.error, work.event, events, now, t + length == end, work.first_row, work.p, work.a,
+            work.seen, work.maps, work.free, drive, group.rows, row_start,
         )  # fmt: skip
         for k in range(6):
             put(work.free, (layer, now, k), item(table.end, (0, k)))
