@@ -128,7 +128,7 @@ class Classifier:
         starts = np.cumsum([0, *(n * w for n, w in zip(self.sizes, self._widths[1:], strict=False))])
         self.weights = [self._matrix(self._w, starts, k) for k in range(len(shapes))]
         self._gradients = [self._matrix(self._m, starts, k) for k in range(len(shapes))]
-        for view, values in zip(self.weights, self._checked(weights, shapes) if weights is not None else drawn, strict=True):
+        for view, values in zip(self.weights, self._fitting(weights, shapes) if weights is not None else drawn, strict=True):
             view[...] = values
         b = [self.sizes[-1] * w for w in self._widths[1:-1]]
         self._b_start = np.cumsum([0, 0, *b])
@@ -136,6 +136,13 @@ class Classifier:
         self._z = Sizes(np.array(self.sizes, np.int64), np.array(self._widths, np.int64), starts, self._b_start, 0)
         self._pool = ThreadPoolExecutor(self.threads - 1) if self.threads > 1 else None
         self._fixed = [] if self.feedback.follows_weights else self._matrices(drawn)
+        self._models = {train: self._model(self.dropout if train else 0.0) for train in (False, True)}
+        self._loss, self._method = cast(self.loss, self.dtype), cast(self.optimizer, self.dtype)
+        self._none = zeros(max(self._widths), self.dtype)  # update_row's regulariser
+        ends = self._b_start[1:]
+        views = [self._feedback[a:b].reshape(self.sizes[-1], -1) for a, b in zip(ends, ends[1:], strict=False)]
+        self._feedback_views = [view[:, :n] for view, n in zip(views, self.sizes[1:], strict=False)]
+        self._samples: Any = None
         self._compiled: dict[Any, Any] = {}  # the kernels, for the types of this classifier's arguments
         self._works: list[Work] = []
         self._group: Group | None = None
@@ -143,7 +150,7 @@ class Classifier:
     def _matrix(self, flat: Array, starts: Array, k: int) -> Array:
         return flat[starts[k] : starts[k + 1]].reshape(self.sizes[k], -1)[:, : self.sizes[k + 1]]
 
-    def _checked(self, weights: Sequence[ArrayLike], shapes: list[tuple[int, int]]) -> list[Array]:
+    def _fitting(self, weights: Sequence[ArrayLike], shapes: list[tuple[int, int]]) -> list[Array]:
         arrays = [np.asarray(w) for w in weights]
         if [w.shape for w in arrays] != shapes or not all(w.dtype.kind in "iuf" and np.isfinite(w).all() for w in arrays):
             raise ParameterError(
@@ -171,6 +178,8 @@ class Classifier:
     @property
     def feedback_weights(self) -> list[Array]:
         """What an error of each output is to the neurons of each hidden layer: (classes, n_hidden), mV."""
+        if isinstance(self.feedback, Symmetric) and len(self.sizes) == 3:  # what follows comes to, in less time
+            return [self.weights[-1].T]
         return self._matrices(self.weights) if self.feedback.follows_weights else self._fixed
 
     def forward(self, samples: Samples, which: ArrayLike | None = None) -> Outcome:
@@ -189,22 +198,18 @@ class Classifier:
         outcome = self._run(samples, which, learn=True, train=True)
         self.updates += 1
         totals = np.zeros((self.threads, len(self.sizes) - 1))
-        number, none = self.dtype, zeros(max(self._widths), self.dtype)
-        optimizer, n, rate = cast(self.optimizer, number), number(self.updates), number(self.learning_rate)
+        number, rule = self.dtype, (len(outcome.loss), self.dtype(1), self.dtype(self.w_max))
         shared = (
             self._w,
             self._m,
             self._memories,
-            none,
-            optimizer,
-            n,
-            rate,
-            len(outcome.loss),
-            number(1),
-            number(self.w_max),
-            totals,
+            self._none,
+            self._method,
+            number(self.updates),
+            number(self.learning_rate),
+            *rule,
         )
-        self._together(trial.update, [(self._z, k, self.threads, *shared) for k in range(self.threads)])
+        self._together(trial.update, [(self._z, k, self.threads, *shared, totals) for k in range(self.threads)])
         if not np.isfinite(totals).all():
             raise ParameterError(f"{self!r}: gradients or weight changes are no longer finite; lower the learning rate")
         return outcome
@@ -213,20 +218,31 @@ class Classifier:
         return f"<Classifier {'-'.join(map(str, self.sizes))}, {FEEDBACKS.name_of(self.feedback)} feedback>"
 
     def _run(self, samples: Samples, which: ArrayLike | None, *, learn: bool, train: bool) -> Outcome:
-        chosen = np.arange(len(samples.labels)) if which is None else np.asarray(which, np.int64)
+        arrays = self._checked(samples)
+        chosen = np.arange(len(arrays[-1])) if which is None else np.asarray(which, np.int64)
         self._prepare(samples.n_steps)
         if learn:
-            self._renew_feedback()
-        model, (hidden, output) = self._model(self.dropout if train else 0.0), self._tables
-        outcomes = []
-        for first in range(0, len(chosen), self._room):
-            outcomes.append(self._run_group(samples, chosen[first : first + self._room], model, hidden, output, learn, train))
-        return Outcome(*(np.concatenate(parts) for parts in zip(*outcomes, strict=True)))
+            for view, b in zip(self._feedback_views, self.feedback_weights, strict=True):
+                view[...] = b
+        groups = [chosen[first : first + self._room] for first in range(0, len(chosen), self._room)]
+        outcomes = [self._run_group(arrays, group, learn, train) for group in groups]
+        return outcomes[0] if len(groups) == 1 else Outcome(*(np.concatenate(parts) for parts in zip(*outcomes, strict=True)))
 
-    def _renew_feedback(self) -> None:
-        start = self._b_start[1:]
-        for k, b in enumerate(self.feedback_weights):
-            self._feedback[start[k] : start[k + 1]].reshape(self.sizes[-1], -1)[:, : self.sizes[k + 1]] = b
+    def _checked(self, samples: Samples) -> tuple[Array, ...]:
+        """Steps, units, offsets and labels as the kernels take them; samples are looked at once."""
+        if self._samples is not samples:
+            steps, units = (np.ascontiguousarray(x, np.int32) for x in (samples.steps, samples.units))
+            offsets, labels = (np.ascontiguousarray(x, np.int64) for x in (samples.offsets, samples.labels))
+            whole = Param("", "", ge=1).check("samples.n_steps", samples.n_steps, int)
+            if len(offsets) != len(labels) + 1 or offsets[0] < 0 or np.any(np.diff(offsets) < 0) or offsets[-1] > len(steps):
+                raise ParameterError(f"samples.offsets: must be {len(labels) + 1} numbers that rise, to {len(steps)} at most")
+            for name, x, end in (("steps", steps, whole), ("units", units, self.sizes[0]), ("labels", labels, self.sizes[-1])):
+                if len(x) and (x.min() < 0 or x.max() >= end):
+                    raise ParameterError(f"samples.{name}: must lie between 0 and {end - 1}, got {x.min()} to {x.max()}")
+            if len(steps) != len(units):
+                raise ParameterError(f"samples.units: must be as many as steps, {len(steps)}, got {len(units)}")
+            self._samples, self._arrays = samples, (steps, units, offsets, labels)
+        return self._arrays
 
     def _model(self, dropout: float) -> Model:
         number, lif = self.dtype, self.neuron
@@ -236,7 +252,6 @@ class Classifier:
             surrogate=cast(self.surrogate, number),
             readout=cast(self._readout, number),
             temperature=number(self.readout.temperature),
-            loss=cast(self.loss, number),
             rates=cast(self.rates, number),
             dt=number(self.dt),
             peak=number(self._peak),
@@ -278,10 +293,12 @@ class Classifier:
         self._room = max(1, BUDGET // (self._rows * np.dtype(number).itemsize + self._hidden * 4))
         self._group = None
 
-    def _make_group(self, samples: Samples, which: Array, train: bool) -> Group:
+    def _make_group(self, arrays: tuple[Array, ...], which: Array, train: bool) -> Group:
         """The arrays of a group, those of one before if they are large enough."""
+        _, _, offsets, labels = arrays
         n, layers, old = len(which), len(self.sizes), self._group
-        begin = np.concatenate([[0], np.cumsum(samples.offsets[which + 1] - samples.offsets[which])])
+        begin = np.zeros(n + 1, np.int64)
+        np.cumsum(offsets[which + 1] - offsets[which], out=begin[1:])
         spikes, steps = int(begin[-1]), self._z.steps
         if old is None or len(old.ptr) < n or len(old.ids) < n * self._hidden + spikes:
             hidden = np.cumsum([0, *self.sizes[1:-1]])[:-1] * steps
@@ -299,30 +316,18 @@ class Classifier:
                 loss=np.zeros(n, self.dtype),
             )  # fmt: skip
         old.room[:n, 0] = len(old.ids) - spikes + begin[:-1]
-        label = np.asarray(samples.labels)[which].astype(np.int64)
         out = self._dropout_rng.random(spikes, np.float32) < self.dropout if train and self.dropout else np.zeros(0, np.bool_)
-        return old._replace(which=which, begin=begin, label=label, left_out=out)
+        return old._replace(which=which, begin=begin, label=labels[which], left_out=out)
 
-    def _run_group(
-        self, samples: Samples, which: Array, model: Model, hidden: Propagators, output: Propagators, learn: bool, train: bool
-    ) -> tuple[Array, ...]:
-        n, group = len(which), self._make_group(samples, which, train)
-        steps, units = (np.ascontiguousarray(x, np.int32) for x in (samples.steps, samples.units))
-        offsets = np.ascontiguousarray(samples.offsets, np.int64)
-        shares = [(n * k // self.threads, n * (k + 1) // self.threads) for k in range(self.threads)]
-        self._together(
-            trial.run,
-            [
-                (self._z, model, steps, units, offsets, self._w, self._feedback, hidden, output, group, begin, end, learn, work)
-                for (begin, end), work in zip(shares, self._works, strict=True)
-            ],
-        )
+    def _run_group(self, arrays: tuple[Array, ...], which: Array, learn: bool, train: bool) -> Outcome:
+        n, group, threads = len(which), self._make_group(arrays, which, train), self.threads
+        shared = self._z, self._models[train], self._loss, *arrays[:3], self._w, self._feedback, *self._tables, group
+        shares = [(n * k // threads, n * (k + 1) // threads) for k in range(threads)]
+        self._together(trial.run, [(*shared, *share, learn, work) for share, work in zip(shares, self._works, strict=True)])
         if learn:
-            self._together(trial.collect, [(self._z, group, n, k, self.threads, self._m) for k in range(self.threads)])
-        z = group.z[:n, : self.sizes[-1]].copy()
-        loss = group.loss[:n].astype(float)
-        counts = group.ptr[:n, 1:, -2] - group.ptr[:n, 1:, 0]
-        return z, z.argmax(axis=1), counts, loss
+            self._together(trial.collect, [(self._z, group, n, k, threads, self._m) for k in range(threads)])
+        z, counts = group.z[:n, : self.sizes[-1]].copy(), group.ptr[:n, 1:, -2] - group.ptr[:n, 1:, 0]
+        return Outcome(z, z.argmax(axis=1), counts, group.loss[:n].astype(float))
 
     def _together(self, kernel: Any, calls: list[tuple[Any, ...]]) -> None:
         """Call a kernel several times at once, in a thread each."""

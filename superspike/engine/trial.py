@@ -20,15 +20,17 @@ Nothing is kept per synapse and step, and nothing is run backwards.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import numba
 import numpy as np
 
 from ..model import readout, rule, surrogate
 from ..model.filters import Filter
 from ..model.neuron import LIFStep
-from .jit import INLINE, Array, choose_by_type, compiled, each, inlined, kernel, overload
+from .jit import FLAGS, INLINE, Array, NoAlias, choose_by_type, compiled, each, kernel, overload
 from .traces import Propagators, chain_free, load_eight, store_eight
 from .update import update_row
 from .vectors import above, add, bits_above, item, lanes, load, lowest, put, store
@@ -36,6 +38,12 @@ from .vectors import above, add, bits_above, item, lanes, load, lowest, put, sto
 choose_by_type(surrogate.derivative)
 choose_by_type(readout.logits)
 choose_by_type(readout.errors)
+
+
+@functools.cache
+def separate(function: Callable[..., Any]) -> Any:
+    """Compile a part of the kernels once for all that call it; its array arguments must not overlap."""
+    return numba.njit(pipeline_class=NoAlias, **FLAGS)(function)
 
 
 def call_in_kernels(helper: Callable[..., Any]) -> None:
@@ -69,7 +77,6 @@ class Model(NamedTuple):
     surrogate: Any
     readout: Filter
     temperature: Any
-    loss: Any
     rates: Any
     dt: Any
     peak: Any  # the largest U, at any time, that a current of 1 leads to
@@ -118,7 +125,7 @@ class Work(NamedTuple):
     a: Array  # (layers, steps, 2 widest): its −A1 and −A2
 
 
-@compiled
+@separate
 def read_spikes(
     ptr: Array, ids: Array, room: int, steps: Array, units: Array, begin: int, end: int, left_out: Array, k: int
 ) -> None:
@@ -154,7 +161,7 @@ def last_step(ptr: Array) -> int:
     return s
 
 
-@inlined
+@separate
 def neurons(
     layer: int, width: int, w: Array, w_start: int, t0: int, begin: int, end: int, quiet: int, ptr: Array, ids: Array,
     lif: LIFStep, drive: float, peak: float, v: Array, current: Array, at: Array, f: Array, fired: Array,
@@ -199,7 +206,7 @@ def neurons(
         store(current, (layer, i + n), j2)
 
 
-@inlined
+@separate
 def find_spikes(blocks: int, size: int, begin: int, end: int, t0: int, fired: Array, ptr: Array, ids: Array) -> None:
     """List the spikes step by step, in order of neurons, ``size`` neurons a block."""
     n = item(ptr, begin)
@@ -250,7 +257,7 @@ def hidden_layers(z: Sizes, m: Model, w: Array, group: Group, b: int, t0: int, t
         find_spikes(item(z.width, layer) // size, size, begin, t1, t0, work.fired, own, group.ids)
 
 
-@inlined
+@separate
 def readout_layer(z: Sizes, filter: Filter, w: Array, ptr: Array, ids: Array, u: Array) -> None:
     """The readout's potentials in all steps of a sample."""
     last = len(z.n) - 1
@@ -266,7 +273,7 @@ def readout_layer(z: Sizes, filter: Filter, w: Array, ptr: Array, ids: Array, u:
                 j = j + load(w, w_start + item(ids, s) * width + i)
 
 
-@inlined
+@separate
 def list_errors(e: Array, ptr: Array, ks: Array, errors: Array) -> int:
     """List the errors step by step and clear them; return the step after the last."""
     n, end, zero = 0, 0, e.dtype.type(0)
@@ -288,7 +295,7 @@ def list_errors(e: Array, ptr: Array, ks: Array, errors: Array) -> int:
     return end
 
 
-@compiled
+@separate
 def rate_errors(n: int, rates: Any, ptr: Array, ids: Array, error: Array) -> bool:
     """What the bounds of a layer's spike counts ask of its neurons; return whether of any."""
     zero = type(rates.mean)(0)
@@ -302,7 +309,7 @@ def rate_errors(n: int, rates: Any, ptr: Array, ids: Array, error: Array) -> boo
     return some
 
 
-@compiled
+@separate
 def list_events(
     layer: int, row: int, ptr: Array, begin: int, end: int, spike: Array, bounded: bool, error_ptr: Array, event: Array, p: Array
 ) -> tuple[int, int]:  # fmt: skip
@@ -347,7 +354,7 @@ def end_rows(
         store(rows, at, load(rows, at) + later * drive)
 
 
-@inlined
+@separate
 def make_rows(
     layer: int, width: int, begin: int, end: int, t0: int, step: Array, spike: Array, motion: Array,
     feedback: Array, b_start: int, f: Array, rate_error: Array, error_k: Array, error: Array,
@@ -411,9 +418,7 @@ def make_rows(
             my2 = my2 + e1 * u12 + e2 * u22 + y2 * p22
             if last:
                 stop = item(first_row, (layer, tag + 1))
-                end_rows(
-                    me1, me2, my1, my2, item(first_row, (layer, tag)), stop, i, width, drive, layer, p, a, rows, row_start
-                )
+                end_rows(me1, me2, my1, my2, item(first_row, (layer, tag)), stop, i, width, drive, layer, p, a, rows, row_start)
             else:
                 v11, v12 = u11 + x1 * p11 + x2 * p21, u12 + x2 * p22
                 v21 = (u21 + z1 * p11 + z2 * p21) * g22 + u11 * g21
@@ -441,7 +446,16 @@ def gradient(
         now, n = item(work.now, layer), -(-(stop - t) // longest)  # intervals that are left
         length = -(-(stop - t) // n)
         row, events = list_events(
-            layer, item(group.n_rows, (b, layer - 1)), before, t, t + length, table.spike, bounded, work.error_ptr, work.event, work.p
+            layer,
+            item(group.n_rows, (b, layer - 1)),
+            before,
+            t,
+            t + length,
+            table.spike,
+            bounded,
+            work.error_ptr,
+            work.event,
+            work.p,
         )
         put(group.n_rows, (b, layer - 1), row)
         put(work.first_row, (layer, now + 1), row)
@@ -458,7 +472,7 @@ def gradient(
         t += length
 
 
-@inlined
+@separate
 def readout_rows(z: Sizes, end: int, table: Propagators, group: Group, b: int, work: Work) -> None:
     """The rows of the readout's synapses: Σ e (κ ∗ S) of one spike each. Two sums do, for there is no surrogate."""
     layer = len(z.n) - 1
@@ -501,7 +515,7 @@ def above_tiny(x: float) -> float:
     return x if abs(x) > type(x)(rule.TINY) else type(x)(0)
 
 
-@inlined
+@separate
 def surrogates(u: Array, width: int, threshold: float, model: Any) -> None:
     """Turn U into σ'(U)."""
     for t in range(u.shape[0]):
@@ -532,7 +546,7 @@ def learn(
 
 @kernel
 def run(
-    z: Sizes, m: Model, steps: Array, units: Array, offsets: Array, w: Array, feedback: Array, hidden: Propagators,
+    z: Sizes, m: Model, loss: Any, steps: Array, units: Array, offsets: Array, w: Array, feedback: Array, hidden: Propagators,
     output: Propagators, group: Group, begin: int, end: int, learning: bool, work: Work,
 ) -> None:  # fmt: skip
     """Run the samples from ``begin`` to ``end`` of a group; where they learn, make their rows."""
@@ -543,14 +557,14 @@ def run(
         for t0 in range(0, z.steps, window):
             hidden_layers(z, m, w, group, b, t0, min(t0 + window, z.steps), work)
         readout_layer(z, m.readout, w, group.ptr[b, last - 1], group.ids, work.u)
-        readout.logits(m.loss, work.u, z.n[last], m.dt, group.z[b])
-        group.loss[b] = readout.errors(m.loss, work.u, group.z[b], z.n[last], group.label[b], m.dt, m.temperature, work.e)
+        readout.logits(loss, work.u, z.n[last], m.dt, group.z[b])
+        group.loss[b] = readout.errors(loss, work.u, group.z[b], z.n[last], group.label[b], m.dt, m.temperature, work.e)
         end_step = list_errors(work.e, work.error_ptr, work.error_k, work.error)
         if learning:
             learn(z, m, w, feedback, hidden, output, group, b, end_step, work)
 
 
-@inlined
+@separate
 def add_rows(z: Sizes, group: Group, samples: int, layer: int, begin: int, end: int, m: Array) -> None:
     """Add to the gradient of the synapses onto a layer, of the presynaptic neurons from ``begin`` to ``end``, a row per spike."""
     width, w_start = item(z.width, layer), item(z.w_start, layer - 1)
