@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from .lab.training import train as train
     from .model.feedback import NoFeedback as NoFeedback
     from .model.feedback import Random as Random
+    from .model.feedback import Sign as Sign
     from .model.feedback import Symmetric as Symmetric
     from .model.feedback import Uniform as Uniform
     from .model.loss import SquaredError as SquaredError
@@ -49,6 +50,12 @@ if TYPE_CHECKING:
     from .model.parameters import ParameterError as ParameterError
     from .model.parameters import parameters as parameters
     from .model.projection import Projection as Projection
+    from .model.readout import EachStep as EachStep
+    from .model.readout import LastStep as LastStep
+    from .model.readout import MaxOverTime as MaxOverTime
+    from .model.readout import MeanOverTime as MeanOverTime
+    from .model.readout import Rates as Rates
+    from .model.readout import WeightedSum as WeightedSum
     from .model.rule import Rule as Rule
     from .model.scheme import Scheme as Scheme
     from .model.surrogate import Exponential as Exponential
@@ -82,13 +89,14 @@ _HOMES = {
     "model.parameters": ("Param", "ParameterError", "parameters"),
     "lab.config": ("Training",),
     "interop.nir": ("from_nir", "to_nir"),
-    "model.feedback": ("NoFeedback", "Random", "Symmetric", "Uniform"),
+    "model.feedback": ("NoFeedback", "Random", "Sign", "Symmetric", "Uniform"),
     "model.loss": ("VanRossum", "Windowed", "SquaredError"),
     "model.network": ("Layer", "Network", "load_weights", "save_weights"),
     "model.neuron": ("LIF", "Readout"),
     "model.optimizer": ("SGD", "Adam", "RMSprop", "RMaxProp"),
     "model.projection": ("Projection",),
     "interop.plasticity": ("SuperSpike",),
+    "model.readout": ("EachStep", "LastStep", "MaxOverTime", "MeanOverTime", "Rates", "WeightedSum"),
     "model.rule": ("Rule",),
     "lab.observers": ("SilentNetworkWarning",),
     "lab.run": ("Run",),

@@ -10,8 +10,7 @@ import pytest
 from helpers import relative
 
 from superspike.engine.classifier import Classifier
-from superspike.model.neuron import LIF
-from superspike.model.readout import READOUT_LOSSES, Rates, Readout
+from superspike.model.readout import READOUT_LOSSES, Rates
 from superspike.model.surrogate import FastSigmoid
 
 SURROGATE = FastSigmoid(beta=2.0)  # 1/mV: NMZ19's 20 for a threshold of 1
@@ -99,8 +98,8 @@ def loss_and_error(name: str, u: np.ndarray, label: int) -> tuple[float, np.ndar
     steps, outputs = u.shape
     y = np.arange(outputs) == label
     weights = {
-        "mean": np.full(steps, 1 / steps),
-        "last": np.arange(steps) == steps - 1,
+        "mean_over_time": np.full(steps, 1 / steps),
+        "last_step": np.arange(steps) == steps - 1,
         "weighted_sum": np.exp(-np.arange(steps) / 100) / np.exp(-np.arange(steps) / 100).sum(),
     }
     if name == "each_step":

@@ -1,7 +1,11 @@
-"""Networks that classify trials: hidden spiking layers, a readout, minibatches (the kernels are :mod:`superspike.engine.trial`'s)."""
+"""Networks that classify samples: hidden spiking layers, a readout, minibatches, threads.
+
+The scheme, the mathematics and what memory grows with are described in :mod:`superspike.engine.trial`.
+"""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple, Protocol
@@ -20,8 +24,8 @@ from ..model.surrogate import SURROGATES, FastSigmoid
 from . import trial
 from .jit import bound
 from .state import LANES, padded, zeros
-from .traces import Propagators, propagators
-from .trial import GROWTH, WINDOW, Group, Model, Sizes, Work
+from .traces import propagators
+from .trial import GROWTH, Group, Model, Sizes, workspace
 
 Array = NDArray[Any]
 
@@ -56,13 +60,19 @@ def peak(filter: Filter) -> float:
     return largest
 
 
+def matrices(flat: Array, start: Array, rows: Sequence[int], columns: Sequence[int]) -> list[Array]:
+    """The matrices in a flat array, without the padding of their rows."""
+    ends = itertools.pairwise(start)
+    return [flat[a:b].reshape(n, -1)[:, :m] for (a, b), n, m in zip(ends, rows, columns, strict=True)]
+
+
 class Classifier:
     """A chain of layers: input, hidden layers of spiking neurons with reset by subtraction, a readout with a unit per class.
 
     Parameters
     ----------
     sizes : neurons per layer from the input up; the last is the number of classes
-    loss : a name (max_over_time, mean, weighted_sum, last, each_step) or an instance
+    loss : a name (max_over_time, mean_over_time, weighted_sum, last_step, each_step) or an instance
     feedback : a name (symmetric, random, uniform, sign, none) or an instance; other than symmetric feedback is scaled to the size
         of symmetric feedback through the weights that the seed draws
     surrogate, optimizer : names or instances
@@ -78,7 +88,7 @@ class Classifier:
     def __init__(
         self, sizes: Sequence[int], *, loss: Any = "max_over_time", feedback: Any = "symmetric", surrogate: Any = None,
         optimizer: Any = None, neuron: LIF | None = None, readout: Readout | None = None, rates: Rates | None = None,
-        dropout: float = 0.0, dt: float = 1.0, integration: str = "exact", precision: str = "single", w0: float = 70.0,
+        dropout: float = 0.0, dt: float = 1.0, integration: str = "exact", precision: str = "single", w0: float = 100.0,
         w_max: float = 1000.0, weights: Sequence[ArrayLike] | None = None, seed: int = 0, threads: int = 1,
     ) -> None:  # fmt: skip
         whole = Param("", "", ge=1)
@@ -87,12 +97,13 @@ class Classifier:
             raise ParameterError(f"Classifier.sizes: must be input, hidden layers and readout, got {self.sizes}")
         self.loss, self.feedback = READOUT_LOSSES.make(loss), FEEDBACKS.make(feedback)
         self.surrogate = SURROGATES.make(FastSigmoid(2.0) if surrogate is None else surrogate)
-        self.optimizer = OPTIMIZERS.make(Adam(0.3) if optimizer is None else optimizer)
+        self.optimizer = OPTIMIZERS.make(Adam(0.15) if optimizer is None else optimizer)
         self.neuron, self.readout, self.rates = neuron or LIF(tau_ref=0), readout or Readout(), rates or Rates()
         check_lif(self.neuron)
         if self.neuron.tau_ref != 0:
             raise ParameterError(
-                f"LIF.tau_ref: must be 0 ms where the reset subtracts the threshold, got {self.neuron.tau_ref:g}; give LIF(tau_ref=0)"
+                f"LIF.tau_ref: must be 0 ms where the threshold is subtracted at a spike, got {self.neuron.tau_ref:g}; "
+                "give LIF(tau_ref=0)"
             )
         self.dropout = Param("", "", ge=0, lt=1).check("Classifier.dropout", dropout)
         self.dt = Param("ms", "", gt=0).check("Classifier.dt", dt)
@@ -101,60 +112,45 @@ class Classifier:
         one_of("Classifier.integration", integration, INTEGRATIONS)
         one_of("Classifier.precision", precision, PRECISIONS)
         self.dtype: type = np.float32 if precision == "single" else np.float64
-        for owner, name in (
-            (self.neuron, "tau_mem"),
-            (self.neuron, "tau_syn"),
-            (self.readout, "tau_mem"),
-            (self.readout, "tau_syn"),
-        ):
+        for owner, name in itertools.product((self.neuron, self.readout), ("tau_mem", "tau_syn")):
             if getattr(owner, name) <= self.dt:
                 raise ParameterError(
                     f"{type(owner).__name__}.{name}: must be larger than dt ({self.dt:g} ms), got {getattr(owner, name):g}"
                 )
-        self._filter = double_exponential(self.neuron.tau_syn, self.neuron.tau_mem, self.dt, integration)
-        self._peak = peak(self._filter)
-        self._readout = double_exponential(self.readout.tau_syn, self.readout.tau_mem, self.dt, integration)
-        draws, feedback_rng, self._dropout_rng = np.random.default_rng(self.seed).spawn(3)
-        shapes = list(zip(self.sizes, self.sizes[1:], strict=False))
+        self._filter, self._readout = (
+            double_exponential(each.tau_syn, each.tau_mem, self.dt, integration) for each in (self.neuron, self.readout)
+        )
+        draws, self._feedback_rng, self._dropout_rng = np.random.default_rng(self.seed).spawn(3)
+        shapes = list(itertools.pairwise(self.sizes))
         drawn = [draws.normal(0, self.w0 / np.sqrt(n_pre), (n_pre, n_post)) for n_pre, n_post in shapes]
-        self._feedback_rng = feedback_rng
         self._gains = self._feedback_gains(drawn)
-        self._widths = [padded(n, 2 * LANES) for n in self.sizes[:-1]] + [padded(self.sizes[-1])]
-        self._w = zeros(sum(n * w for n, w in zip(self.sizes, self._widths[1:], strict=False)), self.dtype)
-        self._m = zeros(len(self._w), self.dtype, 1)
-        self._memories = tuple(zeros(len(self._w), self.dtype, 2 + k) for k in range(self.optimizer.memories))
+        self._fixed = [] if self.feedback.follows_weights else self._matrices(drawn)
+        widths = [*(padded(n, 2 * LANES) for n in self.sizes[:-1]), padded(self.sizes[-1])]
+        w_start = np.cumsum([0, *(n * width for n, width in zip(self.sizes, widths[1:], strict=False))])
+        b_start = np.cumsum([0, 0, *(self.sizes[-1] * width for width in widths[1:-1])])
+        self._sizes = Sizes(np.array(self.sizes, np.int64), np.array(widths, np.int64), w_start, b_start, 0)
+        self._w, self._m, *memories = (zeros(w_start[-1], self.dtype, k) for k in range(2 + self.optimizer.memories))
+        self._memories, self._feedback = tuple(memories), zeros(b_start[-1], self.dtype)
+        self.weights, self._gradients = (matrices(x, w_start, self.sizes[:-1], self.sizes[1:]) for x in (self._w, self._m))
+        self._feedback_views = matrices(self._feedback, b_start[1:], self.sizes[-1:] * (len(shapes) - 1), self.sizes[1:-1])
+        for view, values in zip(self.weights, drawn if weights is None else self._fitting(weights, shapes), strict=True):
+            view[...] = values
         self.updates = 0
         self.learning_rate = 1.0  # multiplies the optimiser's changes: for schedules
-        starts = np.cumsum([0, *(n * w for n, w in zip(self.sizes, self._widths[1:], strict=False))])
-        self.weights = [self._matrix(self._w, starts, k) for k in range(len(shapes))]
-        self._gradients = [self._matrix(self._m, starts, k) for k in range(len(shapes))]
-        for view, values in zip(self.weights, self._fitting(weights, shapes) if weights is not None else drawn, strict=True):
-            view[...] = values
-        b = [self.sizes[-1] * w for w in self._widths[1:-1]]
-        self._b_start = np.cumsum([0, 0, *b])
-        self._feedback = zeros(sum(b), self.dtype)
-        self._z = Sizes(np.array(self.sizes, np.int64), np.array(self._widths, np.int64), starts, self._b_start, 0)
-        self._pool = ThreadPoolExecutor(self.threads - 1) if self.threads > 1 else None
-        self._fixed = [] if self.feedback.follows_weights else self._matrices(drawn)
         self._models = {train: self._model(self.dropout if train else 0.0) for train in (False, True)}
         self._loss, self._method = cast(self.loss, self.dtype), cast(self.optimizer, self.dtype)
-        self._none = zeros(max(self._widths), self.dtype)  # update_row's regulariser
-        ends = self._b_start[1:]
-        views = [self._feedback[a:b].reshape(self.sizes[-1], -1) for a, b in zip(ends, ends[1:], strict=False)]
-        self._feedback_views = [view[:, :n] for view, n in zip(views, self.sizes[1:], strict=False)]
-        self._samples: Any = None
+        self._none = zeros(max(widths), self.dtype)  # for update_row's regulariser
+        self._pool = ThreadPoolExecutor(self.threads - 1) if self.threads > 1 else None
         self._compiled: dict[Any, Any] = {}  # the kernels, for the types of this classifier's arguments
-        self._works: list[Work] = []
+        self._samples: Any = None
         self._group: Group | None = None
-
-    def _matrix(self, flat: Array, starts: Array, k: int) -> Array:
-        return flat[starts[k] : starts[k + 1]].reshape(self.sizes[k], -1)[:, : self.sizes[k + 1]]
 
     def _fitting(self, weights: Sequence[ArrayLike], shapes: list[tuple[int, int]]) -> list[Array]:
         arrays = [np.asarray(w) for w in weights]
         if [w.shape for w in arrays] != shapes or not all(w.dtype.kind in "iuf" and np.isfinite(w).all() for w in arrays):
             raise ParameterError(
-                f"Classifier.weights: must be finite arrays (n_pre, n_post) of the shapes {shapes}, got {[w.shape for w in arrays]}"
+                f"Classifier.weights: must be finite arrays (n_pre, n_post) of the shapes {shapes}, "
+                f"got {[w.shape for w in arrays]}"
             )
         return arrays
 
@@ -163,7 +159,7 @@ class Classifier:
         return checked_matrices(type(scheme).__name__, scheme.matrices(self.sizes, pairs, self._feedback_rng), self.sizes)
 
     def _feedback_gains(self, drawn: Sequence[Array]) -> list[float]:
-        """What turns a scheme's matrices into mV: with it symmetric feedback is the gradient's, others are of its size at first."""
+        """What turns a scheme's matrices into mV: symmetric feedback becomes the gradient's, others of its size at first."""
         if isinstance(self.feedback, Symmetric):
             return [MV_PER_V] * (len(self.sizes) - 2)
         own, symmetric = self._scheme(self.feedback, drawn), self._scheme(Symmetric(), drawn)
@@ -187,9 +183,12 @@ class Classifier:
         return self._run(samples, which, learn=False, train=False)
 
     def gradient(self, samples: Samples, which: ArrayLike | None = None) -> tuple[float, list[Array]]:
-        """The mean loss of samples, and −Σ e λ (1/mV), their mean: with symmetric feedback the gradient, but for the reset's part."""
+        """The mean of samples' losses, and of −Σ e λ (1/mV) for each projection.
+
+        With symmetric feedback and one hidden layer this is the surrogate gradient, with the reset outside it.
+        """
         outcome = self._run(samples, which, learn=True, train=False)
-        found = [-g / type(g.flat[0])(len(outcome.loss)) for g in self._gradients]
+        found = [-g / g.dtype.type(len(outcome.loss)) for g in self._gradients]
         self._m[:] = 0
         return float(outcome.loss.mean()), found
 
@@ -198,18 +197,9 @@ class Classifier:
         outcome = self._run(samples, which, learn=True, train=True)
         self.updates += 1
         totals = np.zeros((self.threads, len(self.sizes) - 1))
-        number, rule = self.dtype, (len(outcome.loss), self.dtype(1), self.dtype(self.w_max))
-        shared = (
-            self._w,
-            self._m,
-            self._memories,
-            self._none,
-            self._method,
-            number(self.updates),
-            number(self.learning_rate),
-            *rule,
-        )
-        self._together(trial.update, [(self._z, k, self.threads, *shared, totals) for k in range(self.threads)])
+        number, arrays = self.dtype, (self._w, self._m, self._memories, self._none)
+        rate = self._method, number(self.updates), number(self.learning_rate), len(outcome.loss), number(1), number(self.w_max)
+        self._together(trial.update, [(self._sizes, k, self.threads, *arrays, *rate, totals) for k in range(self.threads)])
         if not np.isfinite(totals).all():
             raise ParameterError(f"{self!r}: gradients or weight changes are no longer finite; lower the learning rate")
         return outcome
@@ -219,7 +209,10 @@ class Classifier:
 
     def _run(self, samples: Samples, which: ArrayLike | None, *, learn: bool, train: bool) -> Outcome:
         arrays = self._checked(samples)
-        chosen = np.arange(len(arrays[-1])) if which is None else np.asarray(which, np.int64)
+        n = len(arrays[-1])
+        chosen = np.arange(n) if which is None else np.asarray(which, np.int64)
+        if not len(chosen) or chosen.min() < 0 or chosen.max() >= n:
+            raise ParameterError(f"samples: must be some, with numbers between 0 and {n - 1}")
         self._prepare(samples.n_steps)
         if learn:
             for view, b in zip(self._feedback_views, self.feedback_weights, strict=True):
@@ -254,41 +247,25 @@ class Classifier:
             temperature=number(self.readout.temperature),
             rates=cast(self.rates, number),
             dt=number(self.dt),
-            peak=number(self._peak),
+            peak=number(peak(self._filter)),
             drive=number(1 / (1 - dropout)),
         )
 
     def _prepare(self, steps: int) -> None:
         """Arrays and tables for samples of that many steps."""
-        if self._z.steps == steps:
+        if self._sizes.steps == steps:
             return
-        number, layers, widest = self.dtype, len(self.sizes), max(self._widths[1:])
-        interval = min(steps, max(1, round(GROWTH[number] / -np.log(min(*self._filter[:2], *self._readout[:2])))))
-        window, unfiltered = min(steps, WINDOW), Filter(1.0, 1.0, 1.0)
-        self._z = self._z._replace(steps=steps)
-        self._tables = (
-            propagators(self._filter, self._readout, unfiltered, 1.0, interval, number),
-            propagators(self._readout, self._readout, unfiltered, 1.0, interval, number),
+        number, layers, outputs = self.dtype, len(self.sizes), self.sizes[-1]
+        fastest = min(*self._filter[:2], *self._readout[:2])
+        interval = min(steps, max(1, round(GROWTH[number] / -np.log(fastest))))
+        unfiltered = Filter(1.0, 1.0, 1.0), 1.0  # errors: what the tables hold of their filter is not read
+        self._tables = tuple(
+            propagators(pre, self._readout, *unfiltered, interval, number) for pre in (self._filter, self._readout)
         )
-        shapes: dict[str, Any] = dict.fromkeys(("v", "current", "rate_error"), (layers, widest))
-        shapes |= {"f": (layers, window, widest), "u": (steps, self._widths[-1]), "e": (steps, self._widths[-1])}
-        shapes |= {"at": (layers, widest), "fired": (window, widest), "error_ptr": steps + 1, "error": steps * self.sizes[-1]}
-        shapes |= {"error_k": steps * self.sizes[-1], "sums": 2 * self._widths[-1], "now": layers}
-        intervals = -(-steps // window) * -(-window // interval)
-        shapes |= {"maps": (layers, intervals, 8 * widest), "free": (layers, intervals, 6)}
-        shapes |= {
-            "event": (interval * (self.sizes[-1] + 2), 3),
-            "seen": (interval + 1, 256),
-            "first_row": (layers, intervals + 1),
-            "p": (layers, steps, 2),
-            "a": (layers, steps, 2 * widest),
-        }
-        whole = {"at", "fired", "error_ptr", "error_k", "now", "event", "first_row"}
-        self._works = [
-            Work(**{name: zeros(shapes[name], np.int64 if name in whole else number, k) for k, name in enumerate(Work._fields)})
-            for _ in range(self.threads)
-        ]
-        self._rows = sum(self._widths[1:]) * steps  # of a sample, at most
+        self._sizes = self._sizes._replace(steps=steps)
+        widths = self._sizes.width[1:].tolist()
+        self._works = [workspace(layers, outputs, widths, steps, interval, number) for _ in range(self.threads)]
+        self._rows = sum(widths) * steps  # of a sample, at most
         self._hidden = sum(self.sizes[1:-1]) * steps  # its spikes, at most
         self._room = max(1, BUDGET // (self._rows * np.dtype(number).itemsize + self._hidden * 4))
         self._group = None
@@ -299,10 +276,10 @@ class Classifier:
         n, layers, old = len(which), len(self.sizes), self._group
         begin = np.zeros(n + 1, np.int64)
         np.cumsum(offsets[which + 1] - offsets[which], out=begin[1:])
-        spikes, steps = int(begin[-1]), self._z.steps
+        spikes, steps = int(begin[-1]), self._sizes.steps
         if old is None or len(old.ptr) < n or len(old.ids) < n * self._hidden + spikes:
             hidden = np.cumsum([0, *self.sizes[1:-1]])[:-1] * steps
-            rows = np.cumsum([0, *self._widths[1:]])[:-1] * steps
+            rows = np.cumsum([0, *self._sizes.width[1:]])[:-1] * steps
             sample = np.arange(n)[:, None]
             old = self._group = Group(
                 which=which, left_out=np.zeros(0, np.bool_), begin=begin, label=np.zeros(n, np.int64),
@@ -312,7 +289,7 @@ class Classifier:
                 n_rows=np.zeros((n, layers - 1), np.int64),
                 rows=np.empty(n * self._rows, self.dtype),
                 row_start=sample * self._rows + rows,
-                z=np.zeros((n, self._widths[-1]), self.dtype),
+                z=np.zeros((n, self._sizes.width[-1]), self.dtype),
                 loss=np.zeros(n, self.dtype),
             )  # fmt: skip
         old.room[:n, 0] = len(old.ids) - spikes + begin[:-1]
@@ -321,11 +298,11 @@ class Classifier:
 
     def _run_group(self, arrays: tuple[Array, ...], which: Array, learn: bool, train: bool) -> Outcome:
         n, group, threads = len(which), self._make_group(arrays, which, train), self.threads
-        shared = self._z, self._models[train], self._loss, *arrays[:3], self._w, self._feedback, *self._tables, group
+        shared = self._sizes, self._models[train], self._loss, *arrays[:3], self._w, self._feedback, *self._tables, group
         shares = [(n * k // threads, n * (k + 1) // threads) for k in range(threads)]
         self._together(trial.run, [(*shared, *share, learn, work) for share, work in zip(shares, self._works, strict=True)])
         if learn:
-            self._together(trial.collect, [(self._z, group, n, k, threads, self._m) for k in range(threads)])
+            self._together(trial.collect, [(self._sizes, group, n, k, threads, self._m) for k in range(threads)])
         z, counts = group.z[:n, : self.sizes[-1]].copy(), group.ptr[:n, 1:, -2] - group.ptr[:n, 1:, 0]
         return Outcome(z, z.argmax(axis=1), counts, group.loss[:n].astype(float))
 

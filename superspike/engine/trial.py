@@ -26,11 +26,13 @@ from typing import Any, NamedTuple
 
 import numba
 import numpy as np
+from numba.extending import overload
 
 from ..model import readout, rule, surrogate
 from ..model.filters import Filter
 from ..model.neuron import LIFStep
-from .jit import FLAGS, INLINE, Array, NoAlias, choose_by_type, compiled, each, kernel, overload
+from .jit import FLAGS, INLINE, Array, NoAlias, choose_by_type, compiled, each, kernel
+from .state import zeros
 from .traces import Propagators, chain_free, load_eight, store_eight
 from .update import update_row
 from .vectors import above, add, bits_above, item, lanes, load, lowest, put, store
@@ -57,7 +59,10 @@ call_in_kernels(readout.rate_error)
 WINDOW = 128  # steps whose surrogates are kept
 ROW, ERROR, BOUND = range(3)  # what happens to the rows of a layer
 PATIENCE = 8  # steps after which a layer without input is asked again whether it may still spike
-GROWTH = {np.float32: 8.0, np.float64: 12.0}  # of an interval, units of the fastest time constant: rounding bounds it
+GROWTH: dict[type, float] = {
+    np.float32: 8.0,
+    np.float64: 12.0,
+}  # of an interval, units of the fastest time constant: rounding bounds it
 
 
 class Sizes(NamedTuple):
@@ -107,7 +112,7 @@ class Work(NamedTuple):
     current: Array  # (layers, widest): times what U gains from it in a step
     at: Array  # (layers, blocks of neurons): the step for which v and current are, where there is no more input
     f: Array  # (layers, window, widest): U, then the surrogate
-    fired: Array  # (window, blocks of neurons): bits
+    fired: Array  # (window, vectors of neurons): bits
     u: Array  # (steps, outputs): the readout
     e: Array  # (steps, outputs): −∂L/∂U
     error_ptr: Array  # (steps + 1,): errors of step t are error_k[error_ptr[t]:error_ptr[t + 1]]
@@ -123,6 +128,20 @@ class Work(NamedTuple):
     first_row: Array  # (layers, intervals + 1): an interval's
     p: Array  # (layers, steps, 2): a row's p̃ in the frame of its interval
     a: Array  # (layers, steps, 2 widest): its −A1 and −A2
+
+
+def workspace(layers: int, outputs: int, widths: list[int], steps: int, interval: int, dtype: type) -> Work:
+    """Arrays for one thread: so many layers of these widths, the input left out, and samples of so many steps."""
+    widest, window = max(widths), min(steps, WINDOW)
+    intervals = -(-steps // window) * -(-window // interval)
+    shapes: dict[str, Any] = dict.fromkeys(("v", "current", "rate_error"), (layers, widest))
+    shapes |= dict.fromkeys(("u", "e"), (steps, widths[-1])) | dict.fromkeys(("error_k", "error"), steps * outputs)
+    shapes |= {"f": (layers, window, widest), "at": (layers, widest), "fired": (window, widest), "error_ptr": steps + 1}
+    shapes |= {"sums": 2 * widths[-1], "maps": (layers, intervals, 8 * widest), "free": (layers, intervals, 6)}
+    shapes |= {"now": layers, "event": (interval * (outputs + 2), 3), "first_row": (layers, intervals + 1)}
+    shapes |= {"seen": (interval + 1, 2 * widest), "p": (layers, steps, 2), "a": (layers, steps, 2 * widest)}
+    whole = {"at", "fired", "error_ptr", "error_k", "now", "event", "first_row"}
+    return Work(**{name: zeros(shapes[name], np.int64 if name in whole else dtype, k) for k, name in enumerate(Work._fields)})
 
 
 @separate
@@ -183,7 +202,8 @@ def neurons(
             while t < stop:
                 store(f, (layer, t - t0, i), u)
                 store(f, (layer, t - t0, i + n), u2)
-                put(fired, (t - t0, block), bits_above(u, threshold) | bits_above(u2, threshold) << n)
+                put(fired, (t - t0, 2 * block), bits_above(u, threshold))
+                put(fired, (t - t0, 2 * block + 1), bits_above(u2, threshold))
                 u = u * a + j - above(u, threshold, threshold)
                 u2 = u2 * a + j2 - above(u2, threshold, threshold)
                 j = j * decay
@@ -199,7 +219,8 @@ def neurons(
             stop = min(end, t + PATIENCE)
         put(at, (layer, block), t)
         for s in range(t, end):
-            put(fired, (s - t0, block), 0)
+            put(fired, (s - t0, 2 * block), 0)
+            put(fired, (s - t0, 2 * block + 1), 0)
         store(v, (layer, i), u)
         store(v, (layer, i + n), u2)
         store(current, (layer, i), j)
@@ -207,14 +228,14 @@ def neurons(
 
 
 @separate
-def find_spikes(blocks: int, size: int, begin: int, end: int, t0: int, fired: Array, ptr: Array, ids: Array) -> None:
-    """List the spikes step by step, in order of neurons, ``size`` neurons a block."""
+def find_spikes(vectors: int, size: int, begin: int, end: int, t0: int, fired: Array, ptr: Array, ids: Array) -> None:
+    """List the spikes step by step, in order of neurons, ``size`` of them in a vector."""
     n = item(ptr, begin)
     for t in range(begin, end):
-        for block in range(blocks):
-            bits = item(fired, (t - t0, block))
+        for k in range(vectors):
+            bits = item(fired, (t - t0, k))
             while bits != 0:
-                put(ids, n, block * size + lowest(bits))
+                put(ids, n, k * size + lowest(bits))
                 n += 1
                 bits &= bits - 1
         put(ptr, t + 1, n)
@@ -233,7 +254,7 @@ def hidden_layer(
         layer, item(z.width, layer), w, item(z.w_start, layer - 1), t0, begin, t1, quiet, before, group.ids, m.lif, drive, m.peak,
         work.v, work.current, work.at, work.f, work.fired,
     )  # fmt: skip
-    return begin
+    return int(begin)
 
 
 @compiled
@@ -252,7 +273,7 @@ def hidden_layers(z: Sizes, m: Model, w: Array, group: Group, b: int, t0: int, t
         if t0 == 0:
             rest(layer, work)
             put(own, 0, item(group.room, (b, layer)))
-        begin, size = min(t1, hidden_layer(z, m, layer, w, group, b, t0, t1, 0, work)), 2 * lanes(w)
+        begin, size = min(t1, hidden_layer(z, m, layer, w, group, b, t0, t1, 0, work)), lanes(w)
         own[t0 : begin + 1] = item(own, t0)
         find_spikes(item(z.width, layer) // size, size, begin, t1, t0, work.fired, own, group.ids)
 

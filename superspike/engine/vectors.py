@@ -79,7 +79,7 @@ def bits_above(x: Any, threshold: Any) -> int:
 
 def lowest(bits: int) -> int:
     """The number of the lowest bit that is set."""
-    return (bits & -bits).bit_length() - 1
+    return int(bits & -bits).bit_length() - 1
 
 
 class Vector(types.Type):

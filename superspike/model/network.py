@@ -49,7 +49,7 @@ class Network:
     ----------
     sizes : neurons per layer from the input up, e.g. ``[200, 256, 100]``; two entries mean no hidden layer. A :class:`Layer`
         in place of a number has neurons and a surrogate of its own, or keeps its weights
-    feedback : how errors reach hidden layers: a name (symmetric, random, uniform, none) or an instance
+    feedback : how errors reach hidden layers: a name (symmetric, random, uniform, sign, none) or an instance
     surrogate : f(U) = σ'(U): a name (fast_sigmoid, …) or an instance such as ``FastSigmoid(beta=2.0)``
     optimizer : a name (rmaxprop, rmsprop, adam, sgd) or an instance such as ``RMaxProp(learning_rate=0.5)``
     loss : which errors the outputs get: a name (van_rossum, windowed) or an instance such as ``Windowed(window=25.0)``

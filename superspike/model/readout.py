@@ -52,8 +52,10 @@ class Rates(NamedTuple):
 def rate_error(count: float, mean: float, rates: Rates) -> float:
     """−∂/∂n_i of the cost of a neuron's spike count, in a layer of this mean."""
     zero = type(count)(0)
-    error = rates.lower_strength * max(zero, rates.lower - count) - rates.upper_strength * max(zero, count - rates.upper)
-    return error - (rates.mean_strength if mean > rates.mean else zero)
+    error: float = rates.lower_strength * max(zero, rates.lower - count) - rates.upper_strength * max(zero, count - rates.upper)
+    if mean > rates.mean:
+        error -= rates.mean_strength
+    return error
 
 
 def cross_entropy(z: Array, outputs: int, label: int, temperature: float, factor: float, error: Array) -> float:
@@ -117,9 +119,9 @@ class MaxOverTime(NamedTuple):
         return loss
 
 
-@READOUT_LOSSES.register("mean")
+@READOUT_LOSSES.register("mean_over_time")
 @parameters
-class Mean(NamedTuple):
+class MeanOverTime(NamedTuple):
     """z = mean_t U."""
 
     def logits(self, u: Array, outputs: int, dt: float, z: Array) -> None:
@@ -174,9 +176,9 @@ class WeightedSum(NamedTuple):
         return loss
 
 
-@READOUT_LOSSES.register("last")
+@READOUT_LOSSES.register("last_step")
 @parameters
-class Last(NamedTuple):
+class LastStep(NamedTuple):
     """z = U in the last step."""
 
     def logits(self, u: Array, outputs: int, dt: float, z: Array) -> None:
