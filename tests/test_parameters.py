@@ -39,11 +39,10 @@ from superspike.model.loss import LOSSES, VanRossum
 from superspike.model.network import load_weights
 from superspike.model.optimizer import OPTIMIZERS
 from superspike.model.parameters import Registry, cast, declared, fields, quantity
-from superspike.model.readout import READOUT_LOSSES
 from superspike.model.surrogate import SURROGATES, derivative
 from superspike.tasks import INPUTS, TARGETS, FileInputs
 
-REGISTRIES = [SURROGATES, OPTIMIZERS, LOSSES, READOUT_LOSSES, FEEDBACKS, INPUTS, TARGETS]
+REGISTRIES = [SURROGATES, OPTIMIZERS, LOSSES, FEEDBACKS, INPUTS, TARGETS]
 EVERY = list(dict.fromkeys([*config.SINGLE, *(cls for registry in REGISTRIES for cls in registry.values())]))
 CLASSES = [LIF, Rule, Scheme, Training, *SURROGATES.values(), *OPTIMIZERS.values()]
 FLOATS = [(cls, name) for cls in CLASSES for name in fields(cls) if declared(cls)[name][1] is float]
@@ -222,7 +221,7 @@ def test_what_is_no_truth_value_is_refused(gate: type) -> None:
         ({"sizes": [5]}, r"Network\.sizes: must be two or more"),
         ({"sizes": [5, 0, 2]}, r"Network\.sizes"),
         ({"sizes": [5, 2.5]}, r"Network\.sizes"),
-        ({"feedback": "symetric"}, r"feedback: must be one of symmetric, random, uniform, none, got 'symetric'"),
+        ({"feedback": "symetric"}, r"feedback: must be one of symmetric, random, uniform, sign, none, got 'symetric'"),
         ({"surrogate": "relu"}, r"surrogate: must be one of fast_sigmoid, .*, got 'relu'"),
         ({"optimizer": "adagrad"}, r"optimizer: must be one of rmaxprop, rmsprop, adam, sgd, got 'adagrad'"),
         ({"optimizer": FastSigmoid()}, r"optimizer: must be one of"),

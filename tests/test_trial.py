@@ -10,6 +10,7 @@ import pytest
 from helpers import relative
 
 from superspike.engine.classifier import Classifier
+from superspike.model.optimizer import Adam
 from superspike.model.readout import READOUT_LOSSES, Rates
 from superspike.model.surrogate import FastSigmoid
 
@@ -258,7 +259,7 @@ def test_training_learns_labels_that_the_input_tells() -> None:
     units = rng.integers(0, 10, (200, 10)) + 10 * labels[:, None]
     data = Samples(np.sort(steps, axis=1).ravel(), units.ravel(), np.arange(0, 2001, 10), labels, 60)
     for feedback in ("symmetric", "random", "uniform", "sign"):
-        net = Classifier([20, 16, 2], feedback=feedback, seed=1)
+        net = Classifier([20, 16, 2], feedback=feedback, seed=1, optimizer=Adam(1.0))
         for _ in range(10):
             for first in range(0, 200, 20):
                 net.train_batch(data, np.arange(first, first + 20))

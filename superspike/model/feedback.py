@@ -47,20 +47,6 @@ class Symmetric(NamedTuple):
         return [down[layer] for layer in range(1, output)]
 
 
-@FEEDBACKS.register("sign")
-class Sign(NamedTuple):
-    """e_i = Σ_k sign(w_ki) e_k: the signs of symmetric feedback without its sizes (Liao, Leibo & Poggio 2016)."""
-
-    @property
-    def follows_weights(self) -> bool:
-        """Whether the matrices change with the weights."""
-        return True
-
-    def matrices(self, sizes: list[int], weights: Weights, rng: np.random.Generator) -> Matrices:
-        """−1, 0 and 1."""
-        return [np.sign(b) for b in Symmetric().matrices(sizes, weights, rng)]
-
-
 @FEEDBACKS.register("random")
 class Random(NamedTuple):
     """e_i = Σ_k b_ki e_k with fixed b ~ N(0, 1): feedback alignment, broadcast to every hidden layer."""
@@ -87,6 +73,20 @@ class Uniform(NamedTuple):
     def matrices(self, sizes: list[int], weights: Weights, rng: np.random.Generator) -> Matrices:
         """All ones."""
         return [np.ones((sizes[-1], n)) for n in sizes[1:-1]]
+
+
+@FEEDBACKS.register("sign")
+class Sign(NamedTuple):
+    """e_i = Σ_k sign(w_ki) e_k: the signs of symmetric feedback without its sizes (Liao, Leibo & Poggio 2016)."""
+
+    @property
+    def follows_weights(self) -> bool:
+        """Whether the matrices change with the weights."""
+        return True
+
+    def matrices(self, sizes: list[int], weights: Weights, rng: np.random.Generator) -> Matrices:
+        """−1, 0 and 1."""
+        return [np.sign(b) for b in Symmetric().matrices(sizes, weights, rng)]
 
 
 @FEEDBACKS.register("none")

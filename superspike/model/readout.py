@@ -52,9 +52,9 @@ class Rates(NamedTuple):
 def rate_error(count: float, mean: float, rates: Rates) -> float:
     """−∂/∂n_i of the cost of a neuron's spike count, in a layer of this mean."""
     zero = type(count)(0)
-    error: float = rates.lower_strength * max(zero, rates.lower - count) - rates.upper_strength * max(zero, count - rates.upper)
-    if mean > rates.mean:
-        error -= rates.mean_strength
+    too_few, too_many = max(zero, rates.lower - count), max(zero, count - rates.upper)
+    above_mean = rates.mean_strength if mean > rates.mean else zero
+    error: float = rates.lower_strength * too_few - rates.upper_strength * too_many - above_mean
     return error
 
 
