@@ -180,26 +180,29 @@ class Classifier:
 
     def forward(self, samples: Samples, which: ArrayLike | None = None) -> Outcome:
         """Run samples, all or the numbered ones; nothing is learned."""
-        return self._run(samples, which, learn=False, train=False)
+        return self._run(samples, which, learn=False, train=False)[0]
 
     def gradient(self, samples: Samples, which: ArrayLike | None = None) -> tuple[float, list[Array]]:
         """The mean of samples' losses, and of −Σ e λ (1/mV) for each projection.
 
         With symmetric feedback and one hidden layer this is the surrogate gradient, with the reset outside it.
         """
-        outcome = self._run(samples, which, learn=True, train=False)
+        outcome, group = self._run(samples, which, learn=True, train=False)
+        self._collect(*group)
         found = [-g / g.dtype.type(len(outcome.loss)) for g in self._gradients]
         self._m[:] = 0
         return float(outcome.loss.mean()), found
 
     def train_batch(self, samples: Samples, which: ArrayLike | None = None) -> Outcome:
         """Run samples, and change the weights once by their mean gradient."""
-        outcome = self._run(samples, which, learn=True, train=True)
+        outcome, group = self._run(samples, which, learn=True, train=True)
         self.updates += 1
         totals = np.zeros((self.threads, len(self.sizes) - 1))
         number, arrays = self.dtype, (self._w, self._m, self._memories, self._none)
         rate = self._method, number(self.updates), number(self.learning_rate), len(outcome.loss), number(1), number(self.w_max)
-        self._together(trial.update, [(self._sizes, k, self.threads, *arrays, *rate, totals) for k in range(self.threads)])
+        self._together(
+            trial.update, [(self._sizes, *group, k, self.threads, *arrays, *rate, totals) for k in range(self.threads)]
+        )
         if not np.isfinite(totals).all():
             raise ParameterError(f"{self!r}: gradients or weight changes are no longer finite; lower the learning rate")
         return outcome
@@ -207,7 +210,8 @@ class Classifier:
     def __repr__(self) -> str:
         return f"<Classifier {'-'.join(map(str, self.sizes))}, {FEEDBACKS.name_of(self.feedback)} feedback>"
 
-    def _run(self, samples: Samples, which: ArrayLike | None, *, learn: bool, train: bool) -> Outcome:
+    def _run(self, samples: Samples, which: ArrayLike | None, *, learn: bool, train: bool) -> tuple[Outcome, tuple[Group, int]]:
+        """Run samples in groups; the last group's rows are left to be collected."""
         arrays = self._checked(samples)
         n = len(arrays[-1])
         chosen = np.arange(n) if which is None else np.asarray(which, np.int64)
@@ -217,9 +221,18 @@ class Classifier:
         if learn:
             for view, b in zip(self._feedback_views, self.feedback_weights, strict=True):
                 view[...] = b
-        groups = [chosen[first : first + self._room] for first in range(0, len(chosen), self._room)]
-        outcomes = [self._run_group(arrays, group, learn, train) for group in groups]
-        return outcomes[0] if len(groups) == 1 else Outcome(*(np.concatenate(parts) for parts in zip(*outcomes, strict=True)))
+        outcomes: list[Outcome] = []
+        for first in range(0, len(chosen), self._room):
+            part = chosen[first : first + self._room]
+            group, n = self._make_group(arrays, part, train), len(part)
+            outcomes.append(self._run_group(group, n, arrays, learn, train))
+            if learn and first + n < len(chosen):
+                self._collect(group, n)
+        return Outcome(*(np.concatenate(parts) for parts in zip(*outcomes, strict=True))), (group, n)
+
+    def _collect(self, group: Group, n: int) -> None:
+        """Add a group's rows to the gradient."""
+        self._together(trial.collect, [(self._sizes, group, n, k, self.threads, self._m) for k in range(self.threads)])
 
     def _checked(self, samples: Samples) -> tuple[Array, ...]:
         """Steps, units, offsets and labels as the kernels take them; samples are looked at once."""
@@ -296,13 +309,10 @@ class Classifier:
         out = self._dropout_rng.random(spikes, np.float32) < self.dropout if train and self.dropout else np.zeros(0, np.bool_)
         return old._replace(which=which, begin=begin, label=labels[which], left_out=out)
 
-    def _run_group(self, arrays: tuple[Array, ...], which: Array, learn: bool, train: bool) -> Outcome:
-        n, group, threads = len(which), self._make_group(arrays, which, train), self.threads
+    def _run_group(self, group: Group, n: int, arrays: tuple[Array, ...], learn: bool, train: bool) -> Outcome:
         shared = self._sizes, self._models[train], self._loss, *arrays[:3], self._w, self._feedback, *self._tables, group
-        shares = [(n * k // threads, n * (k + 1) // threads) for k in range(threads)]
+        shares = [(n * k // self.threads, n * (k + 1) // self.threads) for k in range(self.threads)]
         self._together(trial.run, [(*shared, *share, learn, work) for share, work in zip(shares, self._works, strict=True)])
-        if learn:
-            self._together(trial.collect, [(self._sizes, group, n, k, threads, self._m) for k in range(threads)])
         z, counts = group.z[:n, : self.sizes[-1]].copy(), group.ptr[:n, 1:, -2] - group.ptr[:n, 1:, 0]
         return Outcome(z, z.argmax(axis=1), counts, group.loss[:n].astype(float))
 

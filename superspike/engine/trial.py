@@ -585,45 +585,61 @@ def run(
             learn(z, m, w, feedback, hidden, output, group, b, end_step, work)
 
 
+@compiled
+def share(width: int, lanes: int, part: int, parts: int) -> tuple[int, int]:
+    """From where to where one of ``parts`` shares of a layer's neurons goes: whole vectors."""
+    vectors = width // lanes
+    return vectors * part // parts * lanes, vectors * (part + 1) // parts * lanes
+
+
 @separate
-def add_rows(z: Sizes, group: Group, samples: int, layer: int, begin: int, end: int, m: Array) -> None:
-    """Add to the gradient of the synapses onto a layer, of the presynaptic neurons from ``begin`` to ``end``, a row per spike."""
-    width, w_start = item(z.width, layer), item(z.w_start, layer - 1)
-    for b in range(samples):
-        ptr, row, n, s = group.ptr[b, layer - 1], item(group.row_start, (b, layer - 1)), item(group.n_rows, (b, layer - 1)), 0
-        while n > 0:
-            if item(ptr, s + 1) != item(ptr, s):
-                for a in range(item(ptr, s), item(ptr, s + 1)):
-                    unit = item(group.ids, a)
-                    if begin <= unit < end:
-                        for i in range(0, width, lanes(m)):
-                            at = w_start + unit * width + i
-                            store(m, at, load(m, at) + load(group.rows, row + i))
-                row += width
-                n -= 1
-            s += 1
+def add_rows(
+    first: int, stop: int, width: int, w_start: int, ptr: Array, ids: Array, n: int, rows: Array, row: int, m: Array
+) -> None:  # fmt: skip
+    """Add to the gradient of the synapses onto a layer's neurons from ``first`` to ``stop`` one sample's rows: one per spike."""
+    s = 0
+    while n > 0:
+        if item(ptr, s + 1) != item(ptr, s):
+            for a in range(item(ptr, s), item(ptr, s + 1)):
+                at = w_start + item(ids, a) * width
+                for i in range(first, stop, lanes(m)):
+                    store(m, at + i, load(m, at + i) + load(rows, row + i))
+            row += width
+            n -= 1
+        s += 1
+
+
+@compiled
+def collect_share(z: Sizes, group: Group, samples: int, part: int, parts: int, m: Array) -> None:
+    """Add the group's rows to the gradient, sample by sample in order."""
+    for layer in range(1, len(z.n)):
+        first, stop = share(item(z.width, layer), lanes(m), part, parts)
+        for b in range(samples):
+            add_rows(
+                first, stop, item(z.width, layer), item(z.w_start, layer - 1), group.ptr[b, layer - 1], group.ids,
+                item(group.n_rows, (b, layer - 1)), group.rows, item(group.row_start, (b, layer - 1)), m,
+            )  # fmt: skip
 
 
 @kernel
 def collect(z: Sizes, group: Group, samples: int, part: int, parts: int, m: Array) -> None:
-    """Add the group's rows to the gradient: one of ``parts`` shares of the presynaptic neurons, sample by sample in order."""
-    for layer in range(1, len(z.n)):
-        n = item(z.n, layer - 1)
-        add_rows(z, group, samples, layer, n * part // parts, n * (part + 1) // parts, m)
+    """Add the group's rows to the gradient: one of ``parts`` shares of the postsynaptic neurons."""
+    collect_share(z, group, samples, part, parts, m)
 
 
 @kernel
 def update(
-    z: Sizes, part: int, parts: int, w: Array, m: Array, memories: tuple[Array, ...], none: Array, method: Any, n: float,
-    rate: float, samples: int, block: float, w_max: float, totals: Array,
+    z: Sizes, group: Group, last: int, part: int, parts: int, w: Array, m: Array, memories: tuple[Array, ...], none: Array,
+    method: Any, n: float, rate: float, samples: int, block: float, w_max: float, totals: Array,
 ) -> None:  # fmt: skip
-    """Update the weights by the mean gradient of ``samples`` samples, and clear it: one of ``parts`` shares as in collect."""
+    """Collect the ``last`` samples' rows, update the weights by the mean gradient of ``samples`` samples, and clear it."""
+    collect_share(z, group, last, part, parts, m)
     zero = type(rate)(0)
     for layer in range(1, len(z.n)):
-        size, width = z.n[layer - 1], z.width[layer]
-        for row in range(size * part // parts, size * (part + 1) // parts):
-            i = z.w_start[layer - 1] + row * width
-            j = i + z.n[layer]
+        first, stop = share(z.width[layer], lanes(m), part, parts)
+        for row in range(z.n[layer - 1] if first < stop else 0):
+            i = z.w_start[layer - 1] + row * z.width[layer]
+            i, j = i + first, i + min(stop, z.n[layer])
             totals[part, layer - 1] += update_row(
                 w[i:j], m[i:j], each(memories, slice(i, j)), none, method, n, rate, samples, block, zero, -w_max, w_max
             )

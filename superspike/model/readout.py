@@ -66,7 +66,7 @@ def cross_entropy(z: Array, outputs: int, label: int, temperature: float, factor
     for k in range(outputs):
         error[k] = math.exp((z[k] - largest) / temperature)
         total += error[k]
-    loss = math.log(total) - (z[label] - largest) / temperature
+    loss: float = math.log(total) - (z[label] - largest) / temperature
     for k in range(outputs):
         error[k] *= -factor / (temperature * total)
     error[label] += factor / temperature
