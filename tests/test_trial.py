@@ -28,6 +28,9 @@ class Samples(NamedTuple):
     labels: np.ndarray
     n_steps: int = STEPS
 
+    def in_steps(self, dt: float) -> Samples:
+        return self
+
 
 def samples(n: int, inputs: int, classes: int, seed: int = 0, rate: float = 0.03, n_steps: int = STEPS) -> Samples:
     """Poisson input: every unit spikes several times in most samples."""

@@ -22,7 +22,7 @@ from ..model.readout import READOUT_LOSSES, Rates, Readout
 from ..model.scheme import PRECISIONS
 from ..model.surrogate import SURROGATES, FastSigmoid
 from . import trial
-from .jit import bound
+from .jit import bound, read_only
 from .state import LANES, padded, zeros
 from .traces import propagators
 from .trial import GROWTH, Group, Model, Sizes, workspace
@@ -32,14 +32,22 @@ Array = NDArray[Any]
 BUDGET = 2**28  # bytes of the rows and spikes of a group, which are reserved, and touched where there are any
 
 
-class Samples(Protocol):
-    """Labelled samples: the spikes of sample k are ``offsets[k]:offsets[k + 1]`` of ``steps`` and ``units``."""
+class Trials(Protocol):
+    """The spikes of sample k are ``offsets[k]:offsets[k + 1]`` of ``steps`` and ``units``; all have ``n_steps`` steps."""
 
     steps: Array
     units: Array
     offsets: Array
-    labels: Array
     n_steps: int
+
+
+class Samples(Protocol):
+    """Labelled samples."""
+
+    labels: Array
+
+    def in_steps(self, dt: float) -> Trials:
+        """Their spikes on a grid of steps of ``dt`` (ms)."""
 
 
 class Outcome(NamedTuple):
@@ -142,7 +150,7 @@ class Classifier:
         self._none = zeros(max(widths), self.dtype)  # for update_row's regulariser
         self._pool = ThreadPoolExecutor(self.threads - 1) if self.threads > 1 else None
         self._compiled: dict[Any, Any] = {}  # the kernels, for the types of this classifier's arguments
-        self._samples: Any = None
+        self._known: list[tuple[Any, tuple[Any, ...]]] = []  # samples, and what was made of them
         self._group: Group | None = None
 
     def _fitting(self, weights: Sequence[ArrayLike], shapes: list[tuple[int, int]]) -> list[Array]:
@@ -213,11 +221,11 @@ class Classifier:
     def _run(self, samples: Samples, which: ArrayLike | None, *, learn: bool, train: bool) -> tuple[Outcome, tuple[Group, int]]:
         """Run samples in groups; the last group's rows are left to be collected."""
         arrays = self._checked(samples)
-        n = len(arrays[-1])
+        n = len(arrays[3])
         chosen = np.arange(n) if which is None else np.asarray(which, np.int64)
         if not len(chosen) or chosen.min() < 0 or chosen.max() >= n:
             raise ParameterError(f"samples: must be some, with numbers between 0 and {n - 1}")
-        self._prepare(samples.n_steps)
+        self._prepare(arrays[4])
         if learn:
             for view, b in zip(self._feedback_views, self.feedback_weights, strict=True):
                 view[...] = b
@@ -234,21 +242,24 @@ class Classifier:
         """Add a group's rows to the gradient."""
         self._together(trial.collect, [(self._sizes, group, n, k, self.threads, self._m) for k in range(self.threads)])
 
-    def _checked(self, samples: Samples) -> tuple[Array, ...]:
-        """Steps, units, offsets and labels as the kernels take them; samples are looked at once."""
-        if self._samples is not samples:
-            steps, units = (np.ascontiguousarray(x, np.int32) for x in (samples.steps, samples.units))
-            offsets, labels = (np.ascontiguousarray(x, np.int64) for x in (samples.offsets, samples.labels))
-            whole = Param("", "", ge=1).check("samples.n_steps", samples.n_steps, int)
-            if len(offsets) != len(labels) + 1 or offsets[0] < 0 or np.any(np.diff(offsets) < 0) or offsets[-1] > len(steps):
-                raise ParameterError(f"samples.offsets: must be {len(labels) + 1} numbers that rise, to {len(steps)} at most")
-            for name, x, end in (("steps", steps, whole), ("units", units, self.sizes[0]), ("labels", labels, self.sizes[-1])):
-                if len(x) and (x.min() < 0 or x.max() >= end):
-                    raise ParameterError(f"samples.{name}: must lie between 0 and {end - 1}, got {x.min()} to {x.max()}")
-            if len(steps) != len(units):
-                raise ParameterError(f"samples.units: must be as many as steps, {len(steps)}, got {len(units)}")
-            self._samples, self._arrays = samples, (steps, units, offsets, labels)
-        return self._arrays
+    def _checked(self, samples: Samples) -> tuple[Any, ...]:
+        """Steps, units, offsets, labels, as the kernels take them, and the number of steps. Samples are looked at once."""
+        for known, arrays in self._known:
+            if known is samples:
+                return arrays
+        trials = samples.in_steps(self.dt)
+        steps, units = (np.ascontiguousarray(x, np.int32) for x in (trials.steps, trials.units))
+        offsets, labels = (np.ascontiguousarray(x, np.int64) for x in (trials.offsets, samples.labels))
+        n_steps = Param("", "", ge=1).check("samples.n_steps", trials.n_steps, int)
+        n = len(labels)
+        if len(offsets) != n + 1 or offsets[0] < 0 or np.any(np.diff(offsets) < 0) or not offsets[-1] <= len(steps) == len(units):
+            raise ParameterError(f"samples.offsets: must be {n + 1} numbers that rise, to the number of steps and units at most")
+        for name, x, end in (("steps", steps, n_steps), ("units", units, self.sizes[0]), ("labels", labels, self.sizes[-1])):
+            if len(x) and (x.min() < 0 or x.max() >= end):
+                raise ParameterError(f"samples.{name}: must lie between 0 and {end - 1}, got {x.min()} to {x.max()}")
+        arrays = read_only(steps), read_only(units), read_only(offsets), labels, n_steps
+        self._known = [*self._known[-3:], (samples, arrays)]
+        return arrays
 
     def _model(self, dropout: float) -> Model:
         number, lif = self.dtype, self.neuron
@@ -283,9 +294,9 @@ class Classifier:
         self._room = max(1, BUDGET // (self._rows * np.dtype(number).itemsize + self._hidden * 4))
         self._group = None
 
-    def _make_group(self, arrays: tuple[Array, ...], which: Array, train: bool) -> Group:
+    def _make_group(self, arrays: tuple[Any, ...], which: Array, train: bool) -> Group:
         """The arrays of a group, those of one before if they are large enough."""
-        _, _, offsets, labels = arrays
+        _, _, offsets, labels, _ = arrays
         n, layers, old = len(which), len(self.sizes), self._group
         begin = np.zeros(n + 1, np.int64)
         np.cumsum(offsets[which + 1] - offsets[which], out=begin[1:])
@@ -309,7 +320,7 @@ class Classifier:
         out = self._dropout_rng.random(spikes, np.float32) < self.dropout if train and self.dropout else np.zeros(0, np.bool_)
         return old._replace(which=which, begin=begin, label=labels[which], left_out=out)
 
-    def _run_group(self, group: Group, n: int, arrays: tuple[Array, ...], learn: bool, train: bool) -> Outcome:
+    def _run_group(self, group: Group, n: int, arrays: tuple[Any, ...], learn: bool, train: bool) -> Outcome:
         shared = self._sizes, self._models[train], self._loss, *arrays[:3], self._w, self._feedback, *self._tables, group
         shares = [(n * k // self.threads, n * (k + 1) // self.threads) for k in range(self.threads)]
         self._together(trial.run, [(*shared, *share, learn, work) for share, work in zip(shares, self._works, strict=True)])
