@@ -10,8 +10,11 @@ import pytest
 from helpers import relative
 
 from superspike.engine.classifier import Classifier
+from superspike.engine.trial import Work
+from superspike.model.neuron import LIF
 from superspike.model.optimizer import Adam
-from superspike.model.readout import READOUT_LOSSES, Rates
+from superspike.model.parameters import ParameterError
+from superspike.model.readout import READOUT_LOSSES, Rates, Readout
 from superspike.model.surrogate import FastSigmoid
 
 SURROGATE = FastSigmoid(beta=2.0)  # 1/mV: NMZ19's 20 for a threshold of 1
@@ -128,7 +131,7 @@ def gradients(
     loss, e = loss_and_error(name, u, label)
     found = []
     (a, b, c), (ao, bo, co) = HIDDEN, OUTPUT
-    for pre, post, f, back in zip(spikes, spikes[1:], surrogates, feedback, strict=False):
+    for pre, post, f, back in zip(spikes[:-1], spikes[1:], surrogates, feedback, strict=True):
         p1, p2 = np.zeros((2, pre.shape[1]))
         q1, q2, g = np.zeros((3, pre.shape[1], f.shape[1]))
         n = post.sum(0)
@@ -244,6 +247,77 @@ def test_any_number_of_threads_gives_the_same_bits() -> None:
     for net in nets[1:]:
         for w, reference in zip(net.weights, nets[0].weights, strict=True):
             assert np.array_equal(w, reference)
+
+
+def test_the_size_of_groups_does_not_change_a_bit(monkeypatch: pytest.MonkeyPatch) -> None:
+    data, nets = samples(20, 40, 5), []
+    for budget in (1, 2**28):
+        monkeypatch.setattr("superspike.engine.classifier.BUDGET", budget)
+        nets.append(classifier([40, 30, 5], precision="single", dropout=0.2, w0=100.0))
+        for _ in range(2):
+            nets[-1].train_batch(data)
+    for w, reference in zip(nets[0].weights, nets[1].weights, strict=True):
+        assert np.array_equal(w, reference)
+
+
+def test_work_knows_no_synapse_and_keeps_surrogates_of_one_window_only() -> None:
+    def work(inputs: int, n_steps: int) -> Work:
+        net = classifier([inputs, 200, 5], precision="single")
+        net.forward(samples(1, inputs, 5, n_steps=n_steps))
+        return net.works[0]
+
+    def size(arrays: Work) -> int:
+        return sum(x.nbytes for x in arrays)
+
+    short, long = work(10, 1000), work(10, 2000)
+    assert size(work(300, 1000)) == size(short)
+    assert long.f.nbytes == short.f.nbytes
+    assert (
+        size(long) - size(short) < 1000 * 4 * 3.5 * 256
+    )  # a row's A1 and A2, intervals' maps, the readout: 3 for each of 256 neurons
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"labels": np.array([0, 5])}, r"samples\.labels: must lie between 0 and 4, got 0 to 5"),
+        ({"units": np.array([0, 40, 1], np.int32)}, r"samples\.units: must lie between 0 and 39, got 0 to 40"),
+        ({"steps": np.array([0, -1, 1], np.int32)}, r"samples\.steps: must lie between 0 and 99, got -1 to 1"),
+        ({"offsets": np.array([0, 2, 1])}, r"samples\.offsets: must be 3 numbers that rise"),
+        ({"offsets": np.array([0, 2, 4])}, r"samples\.offsets: must be 3 numbers that rise"),
+        ({"n_steps": 0}, r"samples\.n_steps: must be a whole number >= 1, got 0"),
+    ],
+)
+def test_samples_that_do_not_fit_are_refused(change: dict[str, object], message: str) -> None:
+    data = Samples(np.array([0, 1, 2], np.int32), np.array([0, 1, 2], np.int32), np.array([0, 2, 3]), np.array([0, 4]))
+    with pytest.raises(ParameterError, match=message):
+        classifier([40, 30, 5]).forward(data._replace(**change))
+
+
+@pytest.mark.parametrize(
+    ("sizes", "options", "message"),
+    [
+        ([4, 2], {}, r"Classifier\.sizes: must be input, hidden layers and readout, got \[4, 2\]"),
+        ([4, 3, 2], {"neuron": LIF()}, r"LIF\.tau_ref: must be 0 ms where the threshold is subtracted at a spike, got 5"),
+        ([4, 3, 2], {"readout": Readout(tau_syn=0.5)}, r"Readout\.tau_syn: must be larger than dt \(1 ms\), got 0\.5"),
+        ([4, 3, 2], {"weights": [np.zeros((4, 3))]}, r"Classifier\.weights: must be finite arrays"),
+        (
+            [4, 3, 2],
+            {"loss": "max"},
+            r"readout loss: must be one of max_over_time, mean_over_time, weighted_sum, last_step, each_step",
+        ),
+        ([4, 3, 2], {"dropout": 1}, r"Classifier\.dropout: must be >= 0 and < 1, got 1"),
+    ],
+)
+def test_impossible_classifiers_are_refused(sizes: list[int], options: dict[str, object], message: str) -> None:
+    with pytest.raises(ParameterError, match=message):
+        classifier(sizes, **options)
+
+
+def test_uniform_feedback_passes_nothing_of_a_softmax() -> None:
+    """Its errors add up to zero: a sum of them tells a hidden layer nothing."""
+    _, found = classifier([40, 30, 5], feedback="uniform", loss="mean_over_time").gradient(samples(3, 40, 5))
+    assert np.abs(found[0]).max() < 1e-12 * np.abs(found[1]).max()  # what rounding leaves of the sum
 
 
 def test_dropout_leaves_out_inputs_and_scales_the_others() -> None:

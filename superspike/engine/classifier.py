@@ -279,7 +279,7 @@ class Classifier:
         """Arrays and tables for samples of that many steps."""
         if self._sizes.steps == steps:
             return
-        number, layers, outputs = self.dtype, len(self.sizes), self.sizes[-1]
+        number, outputs = self.dtype, self.sizes[-1]
         fastest = min(*self._filter[:2], *self._readout[:2])
         interval = min(steps, max(1, round(GROWTH[number] / -np.log(fastest))))
         unfiltered = Filter(1.0, 1.0, 1.0), 1.0  # errors: what the tables hold of their filter is not read
@@ -288,7 +288,7 @@ class Classifier:
         )
         self._sizes = self._sizes._replace(steps=steps)
         widths = self._sizes.width[1:].tolist()
-        self._works = [workspace(layers, outputs, widths, steps, interval, number) for _ in range(self.threads)]
+        self.works = [workspace(outputs, widths, steps, interval, number) for _ in range(self.threads)]
         self._rows = sum(widths) * steps  # of a sample, at most
         self._hidden = sum(self.sizes[1:-1]) * steps  # its spikes, at most
         self._room = max(1, BUDGET // (self._rows * np.dtype(number).itemsize + self._hidden * 4))
@@ -323,7 +323,7 @@ class Classifier:
     def _run_group(self, group: Group, n: int, arrays: tuple[Any, ...], learn: bool, train: bool) -> Outcome:
         shared = self._sizes, self._models[train], self._loss, *arrays[:3], self._w, self._feedback, *self._tables, group
         shares = [(n * k // self.threads, n * (k + 1) // self.threads) for k in range(self.threads)]
-        self._together(trial.run, [(*shared, *share, learn, work) for share, work in zip(shares, self._works, strict=True)])
+        self._together(trial.run, [(*shared, *share, learn, work) for share, work in zip(shares, self.works, strict=True)])
         z, counts = group.z[:n, : self.sizes[-1]].copy(), group.ptr[:n, 1:, -2] - group.ptr[:n, 1:, 0]
         return Outcome(z, z.argmax(axis=1), counts, group.loss[:n].astype(float))
 

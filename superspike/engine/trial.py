@@ -106,7 +106,7 @@ class Group(NamedTuple):
 
 
 class Work(NamedTuple):
-    """Of one thread; the first axis is the layer."""
+    """Of one thread; layers are hidden ones."""
 
     v: Array  # (layers, widest)
     current: Array  # (layers, widest): times what U gains from it in a step
@@ -126,20 +126,20 @@ class Work(NamedTuple):
     event: Array  # (most in an interval, 3)
     seen: Array  # (window + 1, two vectors)
     first_row: Array  # (layers, intervals + 1): an interval's
-    p: Array  # (layers, steps, 2): a row's p̃ in the frame of its interval
+    p: Array  # (layers and readout, steps, 2): a row's p̃ in the frame of its interval
     a: Array  # (layers, steps, 2 widest): its −A1 and −A2
 
 
-def workspace(layers: int, outputs: int, widths: list[int], steps: int, interval: int, dtype: type) -> Work:
-    """Arrays for one thread: so many layers of these widths, the input left out, and samples of so many steps."""
-    widest, window = max(widths), min(steps, WINDOW)
+def workspace(outputs: int, widths: list[int], steps: int, interval: int, dtype: type) -> Work:
+    """Arrays for one thread: hidden layers and a readout of these widths, and samples of so many steps."""
+    layers, widest, window = len(widths) - 1, max(widths[:-1]), min(steps, WINDOW)
     intervals = -(-steps // window) * -(-window // interval)
     shapes: dict[str, Any] = dict.fromkeys(("v", "current", "rate_error"), (layers, widest))
     shapes |= dict.fromkeys(("u", "e"), (steps, widths[-1])) | dict.fromkeys(("error_k", "error"), steps * outputs)
     shapes |= {"f": (layers, window, widest), "at": (layers, widest), "fired": (window, widest), "error_ptr": steps + 1}
     shapes |= {"sums": 2 * widths[-1], "maps": (layers, intervals, 8 * widest), "free": (layers, intervals, 6)}
     shapes |= {"now": layers, "event": (interval * (outputs + 2), 3), "first_row": (layers, intervals + 1)}
-    shapes |= {"seen": (interval + 1, 2 * widest), "p": (layers, steps, 2), "a": (layers, steps, 2 * widest)}
+    shapes |= {"seen": (interval + 1, 2 * widest), "p": (layers + 1, steps, 2), "a": (layers, steps, 2 * widest)}
     whole = {"at", "fired", "error_ptr", "error_k", "now", "event", "first_row"}
     return Work(**{name: zeros(shapes[name], np.int64 if name in whole else dtype, k) for k, name in enumerate(Work._fields)})
 
@@ -251,8 +251,8 @@ def hidden_layer(
     quiet = max(never, last_step(before) if known else z.steps)
     begin, drive = max(t0, first_step(before)), m.drive if layer == 1 else type(m.drive)(1)
     neurons(
-        layer, item(z.width, layer), w, item(z.w_start, layer - 1), t0, begin, t1, quiet, before, group.ids, m.lif, drive, m.peak,
-        work.v, work.current, work.at, work.f, work.fired,
+        layer - 1, item(z.width, layer), w, item(z.w_start, layer - 1), t0, begin, t1, quiet, before, group.ids, m.lif, drive,
+        m.peak, work.v, work.current, work.at, work.f, work.fired,
     )  # fmt: skip
     return int(begin)
 
@@ -260,9 +260,9 @@ def hidden_layer(
 @compiled
 def rest(layer: int, work: Work) -> None:
     """Begin a sample."""
-    work.v[layer] = 0
-    work.current[layer] = 0
-    work.at[layer] = 0
+    work.v[layer - 1] = 0
+    work.current[layer - 1] = 0
+    work.at[layer - 1] = 0
 
 
 @compiled
@@ -456,40 +456,36 @@ def gradient(
     group: Group, b: int, work: Work,
 ) -> None:  # fmt: skip
     """Go on with the rows of one layer in a window; ``end`` is the step after the last that counts."""
-    before, width, row_start = group.ptr[b, layer - 1], item(z.width, layer), item(group.row_start, (b, layer - 1))
+    own, before, width, row_start = (
+        layer - 1,
+        group.ptr[b, layer - 1],
+        item(z.width, layer),
+        item(group.row_start, (b, layer - 1)),
+    )
     t, stop = max(t0, first_step(before) + 1), min(t1, end)
     if t0 == 0:
-        put(work.now, layer, 0)
-        put(work.first_row, (layer, 0), 0)
+        put(work.now, own, 0)
+        put(work.first_row, (own, 0), 0)
         put(group.n_rows, (b, layer - 1), 0)
     longest, drive = len(table.step), m.drive if layer == 1 else type(m.drive)(1)
     while t < stop:
-        now, n = item(work.now, layer), -(-(stop - t) // longest)  # intervals that are left
+        now, n = item(work.now, own), -(-(stop - t) // longest)  # intervals that are left
         length = -(-(stop - t) // n)
         row, events = list_events(
-            layer,
-            item(group.n_rows, (b, layer - 1)),
-            before,
-            t,
-            t + length,
-            table.spike,
-            bounded,
-            work.error_ptr,
-            work.event,
-            work.p,
-        )
+            own, item(group.n_rows, (b, own)), before, t, t + length, table.spike, bounded, work.error_ptr, work.event, work.p
+        )  # fmt: skip
         put(group.n_rows, (b, layer - 1), row)
-        put(work.first_row, (layer, now + 1), row)
+        put(work.first_row, (own, now + 1), row)
         make_rows(
-            layer, width, t, t + length, t0, table.step, table.spike, table.end, feedback, item(z.b_start, layer), work.f,
+            own, width, t, t + length, t0, table.step, table.spike, table.end, feedback, item(z.b_start, layer), work.f,
             work.rate_error, work.error_k, work.error, work.event, events, now, t + length == end, work.first_row, work.p, work.a,
             work.seen, work.maps, work.free, drive, group.rows, row_start,
         )  # fmt: skip
         for k in range(6):
-            put(work.free, (layer, now, k), item(table.end, (0, k)))
+            put(work.free, (own, now, k), item(table.end, (0, k)))
         for tag in range(now + 1):
-            chain_free(work.free[layer, tag], table.end[length])
-        put(work.now, layer, now + 1)
+            chain_free(work.free[own, tag], table.end[length])
+        put(work.now, own, now + 1)
         t += length
 
 
@@ -503,7 +499,7 @@ def readout_rows(z: Sizes, end: int, table: Propagators, group: Group, b: int, w
         item(group.row_start, (b, layer - 1)),
         len(table.step),
     )
-    rows, sums, free, p, n, q = group.rows, work.sums, table.end, work.p[layer], 0, 0
+    rows, sums, free, p, n, q = group.rows, work.sums, table.end, work.p[layer - 1], 0, 0
     sums[:] = 0
     for t in range(first_step(before) + 1, end):
         if item(before, t) != item(before, t - 1):
@@ -553,7 +549,7 @@ def learn(
     window = work.f.shape[1]
     readout_rows(z, last, output, group, b, work)
     for layer in range(1, len(z.n) - 1):
-        bounded = rate_errors(z.n[layer], m.rates, group.ptr[b, layer], group.ids, work.rate_error[layer])
+        bounded = rate_errors(z.n[layer], m.rates, group.ptr[b, layer], group.ids, work.rate_error[layer - 1])
         first, end = first_step(group.ptr[b, layer - 1]) + 1, z.steps if bounded else max(last - 2, 0)
         if window < z.steps:
             rest(layer, work)
@@ -561,7 +557,7 @@ def learn(
             t1 = min(t0 + window, end)
             if t1 > first:
                 hidden_layer(z, m, layer, w, group, b, t0, t1, t1, work)
-                surrogates(work.f[layer, max(t0, first) - t0 : t1 - t0], z.width[layer], m.lif.threshold, m.surrogate)
+                surrogates(work.f[layer - 1, max(t0, first) - t0 : t1 - t0], z.width[layer], m.lif.threshold, m.surrogate)
             gradient(z, m, layer, t0, t1, end, bounded, hidden, feedback, group, b, work)
 
 
