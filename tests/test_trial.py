@@ -35,12 +35,14 @@ class Samples(NamedTuple):
         return self
 
 
-def samples(n: int, inputs: int, classes: int, seed: int = 0, rate: float = 0.03, n_steps: int = STEPS) -> Samples:
+def samples(
+    n: int, inputs: int, classes: int, seed: int = 0, rate: float = 0.03, n_steps: int = STEPS, until: float = math.inf
+) -> Samples:
     """Poisson input: every unit spikes several times in most samples."""
     rng = np.random.default_rng(seed)
     steps, units, offsets = [], [], [0]
     for _ in range(n):
-        at, unit = np.nonzero(rng.random((n_steps, inputs)) < rate)
+        at, unit = np.nonzero(rng.random((int(min(n_steps, until)), inputs)) < rate)
         steps.append(at)
         units.append(unit)
         offsets.append(offsets[-1] + len(at))
@@ -318,6 +320,36 @@ def test_uniform_feedback_passes_nothing_of_a_softmax() -> None:
     """Its errors add up to zero: a sum of them tells a hidden layer nothing."""
     _, found = classifier([40, 30, 5], feedback="uniform", loss="mean_over_time").gradient(samples(3, 40, 5))
     assert np.abs(found[0]).max() < 1e-12 * np.abs(found[1]).max()  # what rounding leaves of the sum
+
+
+def test_a_layer_that_has_no_more_input_spikes_until_it_cannot() -> None:
+    """Two spikes together are enough, the second of which comes last; dropout makes the currents of those that are left larger."""
+    weights = [np.array([[12.0], [18.0]]), np.ones((1, 2))]
+    data = Samples(np.tile([0, 12], 40), np.tile([0, 1], 40), np.arange(0, 81, 2), np.tile([0, 1], 20))
+    net = classifier([2, 1, 2], dropout=0.5, weights=weights)
+    kept = ~(np.random.default_rng(3).spawn(3)[2].random(80, np.float32) < 0.5)
+    found = net.train_batch(data)
+    for k in range(40):
+        x, own = np.zeros((STEPS, 2)), slice(data.offsets[k], data.offsets[k + 1])
+        x[data.steps[own], data.units[own]] = 2.0 * kept[own]
+        assert found.spikes[k] == forward(x, weights)[0][1].sum() == kept[own].all()
+
+
+@pytest.mark.parametrize("until", [5, 30, 60])
+def test_layers_without_input_go_on_as_a_plain_program_does(until: int) -> None:
+    data, net = samples(20, 40, 5, until=until, rate=0.1), classifier([40, 30, 20, 5], w0=150.0)
+    found = net.forward(data)
+    for k in range(20):
+        spikes, _, u = forward(dense(data, k, 40), net.weights)
+        assert found.spikes[k].tolist() == [s.sum() for s in spikes[1:]]
+        assert relative(found.z[k], u.max(0)) < 1e-12  # other orders of addition
+
+
+def test_weights_that_are_no_numbers_are_told() -> None:
+    net = classifier([40, 30, 5])
+    net.weights[1][0] = np.nan
+    with pytest.raises(ParameterError, match="no longer finite; lower the learning rate"):
+        net.train_batch(samples(3, 40, 5))
 
 
 def test_dropout_leaves_out_inputs_and_scales_the_others() -> None:

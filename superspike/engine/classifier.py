@@ -211,7 +211,7 @@ class Classifier:
         self._together(
             trial.update, [(self._sizes, *group, k, self.threads, *arrays, *rate, totals) for k in range(self.threads)]
         )
-        if not np.isfinite(totals).all():
+        if not (np.isfinite(totals).all() and np.isfinite(outcome.loss).all()):
             raise ParameterError(f"{self!r}: gradients or weight changes are no longer finite; lower the learning rate")
         return outcome
 

@@ -13,9 +13,10 @@ sample needs **one row of numbers per step with spikes**, and each spike is one 
 is made as the event engine makes the synapses of a neuron that spikes once (:mod:`superspike.engine.traces`).
 
 A sample is run to its end, which gives the errors, and then a window of steps at a time once more for the rows; if it fits
-into one window, its surrogates are still there. Memory: surrogates of one window (WINDOW × neurons) and the readout's
-potentials per thread; of each sample of a group its spikes, and the rows (one number per post neuron and step with spikes).
-Nothing is kept per synapse and step, and nothing is run backwards.
+into one window, its surrogates are still there. The neurons' sums and maps go forward in time; only what errors make of the rows
+of an interval is added up from its last error on. Memory: per thread the surrogates of one window (WINDOW × neurons), the
+readout's potentials, and two numbers per neuron and step with spikes; of each sample of a group its spikes, and the rows (one
+number per post neuron and step with spikes). Nothing is kept per synapse and step.
 """
 
 from __future__ import annotations
@@ -59,10 +60,7 @@ call_in_kernels(readout.rate_error)
 WINDOW = 128  # steps whose surrogates are kept
 ROW, ERROR, BOUND = range(3)  # what happens to the rows of a layer
 PATIENCE = 8  # steps after which a layer without input is asked again whether it may still spike
-GROWTH: dict[type, float] = {
-    np.float32: 8.0,
-    np.float64: 12.0,
-}  # of an interval, units of the fastest time constant: rounding bounds it
+GROWTH: dict[type, float] = {np.float32: 8.0, np.float64: 12.0}  # an interval's length in fastest time constants: see docs
 
 
 class Sizes(NamedTuple):
@@ -192,7 +190,7 @@ def neurons(
     """
     a, c, decay, threshold = lif.a_mem, lif.c_mem * drive, lif.a_syn, lif.threshold
     half, n = threshold * type(threshold)(0.5), lanes(w)
-    few = half * c / peak
+    few = half * lif.c_mem / peak  # of a current that already counts c
     for i in range(0, width, 2 * n):
         block = i // (2 * n)
         t = max(begin, item(at, (layer, block)))
@@ -298,6 +296,7 @@ def readout_layer(z: Sizes, filter: Filter, w: Array, ptr: Array, ids: Array, u:
 def list_errors(e: Array, ptr: Array, ks: Array, errors: Array) -> int:
     """List the errors step by step and clear them; return the step after the last."""
     n, end, zero = 0, 0, e.dtype.type(0)
+    none = above(load(e, (0, 0)), zero, zero)
     for t in range(len(e)):
         put(ptr, t, n)
         for i in range(0, e.shape[1], lanes(e)):
@@ -311,7 +310,7 @@ def list_errors(e: Array, ptr: Array, ks: Array, errors: Array) -> int:
                     put(errors, n, item(e, (t, k)))
                     n += 1
                     bits &= bits - 1
-                store(e, (t, i), x * zero)
+            store(e, (t, i), none)
     put(ptr, len(e), n)
     return end
 
@@ -456,17 +455,13 @@ def gradient(
     group: Group, b: int, work: Work,
 ) -> None:  # fmt: skip
     """Go on with the rows of one layer in a window; ``end`` is the step after the last that counts."""
-    own, before, width, row_start = (
-        layer - 1,
-        group.ptr[b, layer - 1],
-        item(z.width, layer),
-        item(group.row_start, (b, layer - 1)),
-    )
+    own, width = layer - 1, item(z.width, layer)
+    before, row_start = group.ptr[b, own], item(group.row_start, (b, own))
     t, stop = max(t0, first_step(before) + 1), min(t1, end)
     if t0 == 0:
         put(work.now, own, 0)
         put(work.first_row, (own, 0), 0)
-        put(group.n_rows, (b, layer - 1), 0)
+        put(group.n_rows, (b, own), 0)
     longest, drive = len(table.step), m.drive if layer == 1 else type(m.drive)(1)
     while t < stop:
         now, n = item(work.now, own), -(-(stop - t) // longest)  # intervals that are left
@@ -474,7 +469,7 @@ def gradient(
         row, events = list_events(
             own, item(group.n_rows, (b, own)), before, t, t + length, table.spike, bounded, work.error_ptr, work.event, work.p
         )  # fmt: skip
-        put(group.n_rows, (b, layer - 1), row)
+        put(group.n_rows, (b, own), row)
         put(work.first_row, (own, now + 1), row)
         make_rows(
             own, width, t, t + length, t0, table.step, table.spike, table.end, feedback, item(z.b_start, layer), work.f,
@@ -492,14 +487,9 @@ def gradient(
 @separate
 def readout_rows(z: Sizes, end: int, table: Propagators, group: Group, b: int, work: Work) -> None:
     """The rows of the readout's synapses: Σ e (κ ∗ S) of one spike each. Two sums do, for there is no surrogate."""
-    layer = len(z.n) - 1
-    before, width, row_start, interval = (
-        group.ptr[b, layer - 1],
-        item(z.width, layer),
-        item(group.row_start, (b, layer - 1)),
-        len(table.step),
-    )
-    rows, sums, free, p, n, q = group.rows, work.sums, table.end, work.p[layer - 1], 0, 0
+    own, width, interval = len(z.n) - 2, item(z.width, len(z.n) - 1), len(table.step)
+    before, row_start, rows = group.ptr[b, own], item(group.row_start, (b, own)), group.rows
+    sums, free, p, n, q = work.sums, table.end, work.p[own], 0, 0
     sums[:] = 0
     for t in range(first_step(before) + 1, end):
         if item(before, t) != item(before, t - 1):
@@ -523,7 +513,7 @@ def readout_rows(z: Sizes, end: int, table: Propagators, group: Group, b: int, w
                     put(p, (row, 1), above_tiny(item(free, (q, 1)) * p1 + item(free, (q, 2)) * p2))
             sums[:] = 0
             q = 0
-    put(group.n_rows, (b, layer - 1), n)
+    put(group.n_rows, (b, own), n)
 
 
 @compiled

@@ -111,7 +111,7 @@ class MaxOverTime(NamedTuple):
         loss = cross_entropy(z, outputs, label, temperature, type(temperature)(1), e[0])
         for k in range(outputs):
             t = 0
-            while u[t, k] != z[k]:
+            while t < u.shape[0] - 1 and u[t, k] != z[k]:
                 t += 1
             impulse = e[0, k]
             e[0, k] = 0
