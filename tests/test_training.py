@@ -306,7 +306,13 @@ def test_a_broken_folder_is_refused_and_its_file_named(
     ss.train(small_network, small_task, duration_ms=500).save(tmp_path / "run", pictures=False)
     path = tmp_path / "run" / name
     whole = path.read_bytes()
-    broken = {"empty": b"", "half": whole[: len(whole) // 2].rstrip()[:-1], "noise": bytes(range(256)), "list": b"[1, 2]", "NaN": b"NaN"}
+    broken = {
+        "empty": b"",
+        "half": whole[: len(whole) // 2].rstrip()[:-1],
+        "noise": bytes(range(256)),
+        "list": b"[1, 2]",
+        "NaN": b"NaN",
+    }
     broken["columns"] = whole.replace(b",", b";")
     broken["words"] = whole.replace(b": false", b': "no"').replace(b"0", b"zero")
     for data in (*broken.values(), None):

@@ -9,17 +9,18 @@ import numpy as np
 import pytest
 from helpers import relative
 
+import superspike as ss
+from superspike import FastSigmoid, ParameterError
 from superspike.engine.classifier import Classifier
+from superspike.engine.simulation import Simulation
 from superspike.engine.trial import Work
-from superspike.model.neuron import LIF
-from superspike.model.optimizer import Adam
-from superspike.model.parameters import ParameterError
-from superspike.model.readout import READOUT_LOSSES, Rates, Readout
-from superspike.model.surrogate import FastSigmoid
+from superspike.model.loss import LOSSES as ALL_LOSSES
+from superspike.model.readout import Rates, of_trials
 
 SURROGATE = FastSigmoid(beta=2.0)  # 1/mV: NMZ19's 20 for a threshold of 1
 STEPS = 100
-LOSSES = list(READOUT_LOSSES)
+LOSSES = [name for name, loss in ALL_LOSSES.items() if of_trials(loss)]
+NEURON = ss.LIF(tau_ref=0.0, reset="subtract")
 
 
 class Samples(NamedTuple):
@@ -85,7 +86,7 @@ def forward(
         for n in range(len(x)):
             s[n] = u > THRESHOLD
             f[n] = SURROGATE.beta / (1 + SURROGATE.beta * np.abs(u - THRESHOLD * s[n] * after - THRESHOLD)) ** 2
-            u, current = b * u + c * current - THRESHOLD * s[n], a * current + spikes[-1][n] @ w
+            u, current = b * (u - THRESHOLD * s[n]) + c * current, a * current + spikes[-1][n] @ w
         spikes.append(s)
         surrogates.append(f)
     a, b, c = OUTPUT
@@ -154,8 +155,15 @@ def gradients(
 
 def classifier(sizes: list[int], **more: object) -> Classifier:
     """With weights that make every hidden neuron spike several times in a sample."""
-    options: dict[str, object] = {"surrogate": SURROGATE, "precision": "double", "seed": 3, "w0": 300.0} | more
-    return Classifier(sizes, **options)  # type: ignore[arg-type]
+    own = {name: more.pop(name) for name in ("rates", "dropout", "threads") if name in more}
+    scheme = ss.Scheme(1.0, 1.0, "exact", str(more.pop("precision", "double")))
+    options: dict[str, object] = {
+        "surrogate": SURROGATE, "seed": 3, "w0": 300.0, "loss": "max_over_time", "neuron": NEURON, "scheme": scheme,
+        "rule": ss.Rule(w_max=10_000.0), "optimizer": ss.Adam(0.15),
+    }  # fmt: skip
+    readout = more.pop("readout", ss.Readout(tau_mem=20.0))
+    network = ss.Network([*sizes[:-1], ss.Layer(sizes[-1], readout)], **options | more)  # type: ignore[arg-type]
+    return Classifier(network, **own)  # type: ignore[arg-type]
 
 
 SHAPES = [[40, 30, 5], [40, 20, 35, 5]]
@@ -299,15 +307,20 @@ def test_samples_that_do_not_fit_are_refused(change: dict[str, object], message:
 @pytest.mark.parametrize(
     ("sizes", "options", "message"),
     [
-        ([4, 2], {}, r"Classifier\.sizes: must be input, hidden layers and readout, got \[4, 2\]"),
-        ([4, 3, 2], {"neuron": LIF()}, r"LIF\.tau_ref: must be 0 ms where the threshold is subtracted at a spike, got 5"),
-        ([4, 3, 2], {"readout": Readout(tau_syn=0.5)}, r"Readout\.tau_syn: must be larger than dt \(1 ms\), got 0\.5"),
-        ([4, 3, 2], {"weights": [np.zeros((4, 3))]}, r"Classifier\.weights: must be finite arrays"),
+        ([4, 2], {}, r"Network: must be a chain with one hidden layer or more, .*, got \[4, 2\]"),
+        ([4, 3, 2], {"recurrent": True}, r"Network: must be a chain .*, got \[4, 3, 2\], v1"),
         (
             [4, 3, 2],
-            {"loss": "max"},
-            r"readout loss: must be one of max_over_time, mean_over_time, weighted_sum, last_step, each_step",
+            {"neuron": ss.LIF()},
+            r"Network\.sizes: must have hidden layers of the same LIF\(reset=.subtract., tau_ref=0\)",
         ),
+        (
+            [4, 3, 2],
+            {"readout": ss.Readout(tau_syn=0.5)},
+            r"Readout\.tau_syn: must be larger than the time step dt \(1 ms\), got 0\.5",
+        ),
+        ([4, 3, 2], {"loss": "squared_error"}, r"Network\.loss: must be one of trials, such as max_over_time, got SquaredError"),
+        ([4, 3, 2], {"scheme": ss.Scheme(1.0, 2.0)}, r"Scheme\.delay: must be one step \(1 ms\) in trials, got 2 ms"),
         ([4, 3, 2], {"dropout": 1}, r"Classifier\.dropout: must be >= 0 and < 1, got 1"),
     ],
 )
@@ -360,6 +373,26 @@ def test_dropout_leaves_out_inputs_and_scales_the_others() -> None:
     assert not np.array_equal(dropped.z, whole.z)
 
 
+@pytest.mark.parametrize("integration", ["exact", "nmz19"])
+def test_a_trial_is_a_stream_from_rest(integration: str) -> None:
+    """The clock engine, given a sample's spikes as its input, has the same spikes and potentials, a step later."""
+    small = 0.05 if integration == "nmz19" else 1.0  # whose weights act with their full size
+    scheme = ss.Scheme(1.0, 1.0, integration, "double")
+    net, data = classifier([40, 30, 5], scheme=scheme, w0=300.0 * small, loss="last_step"), samples(3, 40, 5)
+    found = net.forward(data)
+    for k in range(3):
+        own = slice(data.offsets[k], data.offsets[k + 1])
+        inputs = ss.Spikes(data.steps[own].astype(float), data.units[own], 40)
+        task = ss.Task(inputs, ss.Spikes([], [], 5), float(STEPS))
+        network = ss.Network(net.network.layers, loss="squared_error", scheme=scheme, weights=net.weights, rule=net.network.rule)
+        simulation = Simulation(network, task, "clock")
+        _, log = simulation.advance(STEPS)
+        assert simulation.counts(log)[1] > 60
+        u = simulation.state.v[simulation.where.start[2] :][:5]
+        assert len(simulation.spikes(log, 1)[0]) == found.spikes[k, 0]
+        assert relative(found.z[k], u) < 1e-12  # other orders of addition
+
+
 def test_training_learns_labels_that_the_input_tells() -> None:
     """Two classes, told apart by which half of the inputs spikes."""
     rng = np.random.default_rng(4)
@@ -368,7 +401,7 @@ def test_training_learns_labels_that_the_input_tells() -> None:
     units = rng.integers(0, 10, (200, 10)) + 10 * labels[:, None]
     data = Samples(np.sort(steps, axis=1).ravel(), units.ravel(), np.arange(0, 2001, 10), labels, 60)
     for feedback in ("symmetric", "random", "uniform", "sign"):
-        net = Classifier([20, 16, 2], feedback=feedback, seed=1, optimizer=Adam(1.0))
+        net = classifier([20, 16, 2], feedback=feedback, seed=1, w0=100.0, precision="single", optimizer=ss.Adam(1.0))
         for _ in range(10):
             for first in range(0, 200, 20):
                 net.train_batch(data, np.arange(first, first + 20))

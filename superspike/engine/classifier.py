@@ -13,16 +13,16 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..model.feedback import FEEDBACKS, MV_PER_V, Symmetric, checked_matrices
-from ..model.filters import INTEGRATIONS, Filter, double_exponential
-from ..model.neuron import LIF, LIFStep, check_lif
-from ..model.optimizer import OPTIMIZERS, Adam
-from ..model.parameters import Param, ParameterError, cast, check_seed, one_of
-from ..model.readout import READOUT_LOSSES, Rates, Readout
-from ..model.scheme import PRECISIONS
-from ..model.surrogate import SURROGATES, FastSigmoid
+from ..model.feedback import FEEDBACKS, MV_PER_V, Symmetric
+from ..model.filters import Filter
+from ..model.network import Network
+from ..model.neuron import LIF
+from ..model.parameters import Param, ParameterError, cast
+from ..model.projection import Projection
+from ..model.readout import Rates, of_trials
+from ..model.scheme import readout_filter, whole_steps
 from . import trial
-from .jit import bound, read_only
+from .jit import bound, check_method, read_only
 from .state import LANES, padded, zeros
 from .traces import propagators
 from .trial import GROWTH, Group, Model, Sizes, workspace
@@ -74,117 +74,114 @@ def matrices(flat: Array, start: Array, rows: Sequence[int], columns: Sequence[i
     return [flat[a:b].reshape(n, -1)[:, :m] for (a, b), n, m in zip(ends, rows, columns, strict=True)]
 
 
+def check_chain(network: Network) -> None:
+    """Raise ParameterError for a network that the kernels of trials cannot carry."""
+    last, scheme = len(network.sizes) - 1, network.scheme
+    if not of_trials(network.loss):
+        raise ParameterError(f"Network.loss: must be one of trials, such as max_over_time, got {network.loss!r}")
+    more = [own.name for own in network.projections if own != Projection(*own.pair) or own.pair[1] != own.pair[0] + 1]
+    if last < 2 or more:
+        raise ParameterError(
+            f"Network: must be a chain with one hidden layer or more, of projections without parameters of their own, "
+            f"got {network.sizes}{', ' * bool(more)}{', '.join(more)}"
+        )
+    for k, layer in enumerate(network.layers[1:last], 1):
+        lif = layer.neuron
+        if not isinstance(lif, LIF) or lif.reset != "subtract" or lif.tau_ref != 0 or layer[1:] != network.layers[1][1:]:
+            raise ParameterError(
+                f'Network.sizes: must have hidden layers of the same LIF(reset="subtract", tau_ref=0) and surrogate, '
+                f"got {layer} as layer {k}"
+            )
+    if not all(layer.plastic for layer in network.layers):
+        raise ParameterError("Network.sizes: must have layers that are all plastic, got a frozen one")
+    if whole_steps("Scheme.delay", scheme.delay, scheme.dt) != 1:
+        raise ParameterError(f"Scheme.delay: must be one step ({scheme.dt:g} ms) in trials, got {scheme.delay:g} ms")
+
+
 class Classifier:
-    """A chain of layers: input, hidden layers of spiking neurons with reset by subtraction, a readout with a unit per class.
+    """A network that classifies trials, in motion: samples from rest, minibatches.
 
     Parameters
     ----------
-    sizes : neurons per layer from the input up; the last is the number of classes
-    loss : a name (max_over_time, mean_over_time, weighted_sum, last_step, each_step) or an instance
-    feedback : a name (symmetric, random, uniform, sign, none) or an instance; other than symmetric feedback is scaled to the size
-        of symmetric feedback through the weights that the seed draws
-    surrogate, optimizer : names or instances
-    neuron, readout, rates : parameters of hidden neurons, of the readout, and bounds of spike counts
+    network : a chain of one or more hidden layers of the same LIF neurons, with reset by subtraction and no refractory period,
+        and a readout with a unit per class; its loss is one of trials (max_over_time, …) and its delay one step. Feedback other
+        than symmetric is scaled to the size of symmetric feedback through the weights that the seed draws. From the first
+        update on the network holds views of the weights
+    rates : bounds of spike counts
     dropout : the probability that an input spike is left out in training; the others count 1/(1 − dropout)
-    dt, integration, precision : time step (ms) and numerics; spikes act one step later
-    w0 : initial weights are drawn from N(0, (w0/√n_pre)²), in mV
-    w_max : bound of the weights' magnitude (mV)
-    weights : initial weights instead, one (n_pre, n_post) array (mV) per projection
     threads : how many share the samples of a batch; the numbers do not depend on it
+
+    Raises
+    ------
+    ParameterError for another kind of network.
     """
 
-    def __init__(
-        self, sizes: Sequence[int], *, loss: Any = "max_over_time", feedback: Any = "symmetric", surrogate: Any = None,
-        optimizer: Any = None, neuron: LIF | None = None, readout: Readout | None = None, rates: Rates | None = None,
-        dropout: float = 0.0, dt: float = 1.0, integration: str = "exact", precision: str = "single", w0: float = 100.0,
-        w_max: float = 1000.0, weights: Sequence[ArrayLike] | None = None, seed: int = 0, threads: int = 1,
-    ) -> None:  # fmt: skip
-        whole = Param("", "", ge=1)
-        self.sizes = [whole.check("Classifier.sizes", n, int) for n in sizes]
-        if len(self.sizes) < 3:
-            raise ParameterError(f"Classifier.sizes: must be input, hidden layers and readout, got {self.sizes}")
-        self.loss, self.feedback = READOUT_LOSSES.make(loss), FEEDBACKS.make(feedback)
-        self.surrogate = SURROGATES.make(FastSigmoid(2.0) if surrogate is None else surrogate)
-        self.optimizer = OPTIMIZERS.make(Adam(0.15) if optimizer is None else optimizer)
-        self.neuron, self.readout, self.rates = neuron or LIF(tau_ref=0), readout or Readout(), rates or Rates()
-        check_lif(self.neuron)
-        if self.neuron.tau_ref != 0:
-            raise ParameterError(
-                f"LIF.tau_ref: must be 0 ms where the threshold is subtracted at a spike, got {self.neuron.tau_ref:g}; "
-                "give LIF(tau_ref=0)"
-            )
+    def __init__(self, network: Network, *, rates: Rates | None = None, dropout: float = 0.0, threads: int = 1) -> None:
+        check_chain(network)
+        self.network, self.sizes, self.dtype, self.dt = network, network.sizes, network.dtype, network.scheme.dt
+        self.rates = rates or Rates()
         self.dropout = Param("", "", ge=0, lt=1).check("Classifier.dropout", dropout)
-        self.dt = Param("ms", "", gt=0).check("Classifier.dt", dt)
-        self.w0, self.w_max = (Param("mV", "", ge=0).check(f"Classifier.{n}", x) for n, x in (("w0", w0), ("w_max", w_max)))
-        self.seed, self.threads = check_seed("Classifier.seed", seed), whole.check("Classifier.threads", threads, int)
-        one_of("Classifier.integration", integration, INTEGRATIONS)
-        one_of("Classifier.precision", precision, PRECISIONS)
-        self.dtype: type = np.float32 if precision == "single" else np.float64
-        for owner, name in itertools.product((self.neuron, self.readout), ("tau_mem", "tau_syn")):
-            if getattr(owner, name) <= self.dt:
-                raise ParameterError(
-                    f"{type(owner).__name__}.{name}: must be larger than dt ({self.dt:g} ms), got {getattr(owner, name):g}"
-                )
-        self._filter, self._readout = (
-            double_exponential(each.tau_syn, each.tau_mem, self.dt, integration) for each in (self.neuron, self.readout)
-        )
-        draws, self._feedback_rng, self._dropout_rng = np.random.default_rng(self.seed).spawn(3)
-        shapes = list(itertools.pairwise(self.sizes))
-        drawn = [draws.normal(0, self.w0 / np.sqrt(n_pre), (n_pre, n_post)) for n_pre, n_post in shapes]
-        self._gains = self._feedback_gains(drawn)
-        self._fixed = [] if self.feedback.follows_weights else self._matrices(drawn)
+        self.threads = Param("", "", ge=1).check("Classifier.threads", threads, int)
+        hidden = network.layers[1]
+        self._step = hidden.neuron.cell(self.dt, network.scheme.integration)
+        self._filter = Filter(self._step.a_syn, self._step.a_mem, self._step.c_mem)
+        self._readout = readout_filter(network.layers[-1].neuron, network.scheme)
+        self._dropout_rng = np.random.default_rng(network.seed).spawn(3)[2]
+        self._gains = self._feedback_gains(network.drawn_weights())
         widths = [*(padded(n, 2 * LANES) for n in self.sizes[:-1]), padded(self.sizes[-1])]
         w_start = np.cumsum([0, *(n * width for n, width in zip(self.sizes, widths[1:], strict=False))])
         b_start = np.cumsum([0, 0, *(self.sizes[-1] * width for width in widths[1:-1])])
         self._sizes = Sizes(np.array(self.sizes, np.int64), np.array(widths, np.int64), w_start, b_start, 0)
-        self._w, self._m, *memories = (zeros(w_start[-1], self.dtype, k) for k in range(2 + self.optimizer.memories))
+        self._w, self._m, *memories = (zeros(w_start[-1], self.dtype, k) for k in range(2 + network.optimizer.memories))
         self._memories, self._feedback = tuple(memories), zeros(b_start[-1], self.dtype)
         self.weights, self._gradients = (matrices(x, w_start, self.sizes[:-1], self.sizes[1:]) for x in (self._w, self._m))
-        self._feedback_views = matrices(self._feedback, b_start[1:], self.sizes[-1:] * (len(shapes) - 1), self.sizes[1:-1])
-        for view, values in zip(self.weights, drawn if weights is None else self._fitting(weights, shapes), strict=True):
+        self._feedback_views = matrices(self._feedback, b_start[1:], self.sizes[-1:] * (len(self.sizes) - 2), self.sizes[1:-1])
+        for view, values in zip(self.weights, network.weights, strict=True):
             view[...] = values
         self.updates = 0
         self.learning_rate = 1.0  # multiplies the optimiser's changes: for schedules
         self._models = {train: self._model(self.dropout if train else 0.0) for train in (False, True)}
-        self._loss, self._method = cast(self.loss, self.dtype), cast(self.optimizer, self.dtype)
+        self._loss, self._method = cast(network.loss, self.dtype), cast(network.optimizer, self.dtype)
+        self._check_methods()
         self._none = zeros(max(widths), self.dtype)  # for update_row's regulariser
         self._pool = ThreadPoolExecutor(self.threads - 1) if self.threads > 1 else None
         self._compiled: dict[Any, Any] = {}  # the kernels, for the types of this classifier's arguments
         self._known: list[tuple[Any, tuple[Any, ...]]] = []  # samples, and what was made of them
         self._group: Group | None = None
 
-    def _fitting(self, weights: Sequence[ArrayLike], shapes: list[tuple[int, int]]) -> list[Array]:
-        arrays = [np.asarray(w) for w in weights]
-        if [w.shape for w in arrays] != shapes or not all(w.dtype.kind in "iuf" and np.isfinite(w).all() for w in arrays):
-            raise ParameterError(
-                f"Classifier.weights: must be finite arrays (n_pre, n_post) of the shapes {shapes}, "
-                f"got {[w.shape for w in arrays]}"
-            )
-        return arrays
+    def _check_methods(self) -> None:
+        """Raise the error that says what is wrong with somebody's own class, for the compiler or for memory."""
+        one, table = self.dtype(1), np.zeros((1, 1), self.dtype)
+        surrogate = cast(self.network.layers[1].surrogate, self.dtype)
+        check_method("derivative", surrogate, one)
+        check_method("step", self._method, one, (one,) * len(self._memories), one, one)
+        check_method("logits", self._loss, read_only(table), 1, one, table[0])
+        check_method("errors", self._loss, read_only(table), read_only(table[0]), 1, 0, one, one, table)
 
-    def _scheme(self, scheme: Any, weights: Sequence[Array]) -> list[Array]:
-        pairs = {(k, k + 1): w for k, w in enumerate(weights)}
-        return checked_matrices(type(scheme).__name__, scheme.matrices(self.sizes, pairs, self._feedback_rng), self.sizes)
+    def _symmetric(self, weights: Sequence[Array]) -> list[Array]:
+        pairs = dict(zip(self.network.pairs, weights, strict=True))
+        return Symmetric().matrices(self.sizes, pairs, self._dropout_rng)  # draws nothing
 
     def _feedback_gains(self, drawn: Sequence[Array]) -> list[float]:
-        """What turns a scheme's matrices into mV: symmetric feedback becomes the gradient's, others of its size at first."""
-        if isinstance(self.feedback, Symmetric):
+        """What turns the network's matrices into mV: symmetric feedback becomes the gradient's, others of its size at first."""
+        if isinstance(self.network.feedback, Symmetric):
             return [MV_PER_V] * (len(self.sizes) - 2)
-        own, symmetric = self._scheme(self.feedback, drawn), self._scheme(Symmetric(), drawn)
         return [
             MV_PER_V * float(np.linalg.norm(s) / np.linalg.norm(b)) if np.any(b) else 0.0
-            for b, s in zip(own, symmetric, strict=True)
+            for b, s in zip(self.network.feedback_weights, self._symmetric(drawn), strict=True)
         ]
-
-    def _matrices(self, weights: Sequence[Array]) -> list[Array]:
-        return [gain * b for gain, b in zip(self._gains, self._scheme(self.feedback, weights), strict=True)]
 
     @property
     def feedback_weights(self) -> list[Array]:
         """What an error of each output is to the neurons of each hidden layer: (classes, n_hidden), mV."""
-        if isinstance(self.feedback, Symmetric) and len(self.sizes) == 3:  # what follows comes to, in less time
-            return [self.weights[-1].T]
-        return self._matrices(self.weights) if self.feedback.follows_weights else self._fixed
+        if isinstance(self.network.feedback, Symmetric):
+            if len(self.sizes) == 3:  # what follows comes to, in less time
+                return [self.weights[-1].T]
+            return [MV_PER_V * b for b in self._symmetric(self.weights)]
+        if self.network.feedback.follows_weights:
+            self.network.weights = self.weights
+            self.network.refresh_feedback()
+        return [gain * b for gain, b in zip(self._gains, self.network.feedback_weights, strict=True)]
 
     def forward(self, samples: Samples, which: ArrayLike | None = None) -> Outcome:
         """Run samples, all or the numbered ones; nothing is learned."""
@@ -207,16 +204,24 @@ class Classifier:
         self.updates += 1
         totals = np.zeros((self.threads, len(self.sizes) - 1))
         number, arrays = self.dtype, (self._w, self._m, self._memories, self._none)
-        rate = self._method, number(self.updates), number(self.learning_rate), len(outcome.loss), number(1), number(self.w_max)
+        rate = (
+            self._method,
+            number(self.updates),
+            number(self.learning_rate),
+            len(outcome.loss),
+            number(1),
+            number(self.network.rule.w_max),
+        )
         self._together(
             trial.update, [(self._sizes, *group, k, self.threads, *arrays, *rate, totals) for k in range(self.threads)]
         )
         if not (np.isfinite(totals).all() and np.isfinite(outcome.loss).all()):
             raise ParameterError(f"{self!r}: gradients or weight changes are no longer finite; lower the learning rate")
+        self.network.weights = self.weights
         return outcome
 
     def __repr__(self) -> str:
-        return f"<Classifier {'-'.join(map(str, self.sizes))}, {FEEDBACKS.name_of(self.feedback)} feedback>"
+        return f"<Classifier {'-'.join(map(str, self.sizes))}, {FEEDBACKS.name_of(self.network.feedback)} feedback>"
 
     def _run(self, samples: Samples, which: ArrayLike | None, *, learn: bool, train: bool) -> tuple[Outcome, tuple[Group, int]]:
         """Run samples in groups; the last group's rows are left to be collected."""
@@ -262,13 +267,12 @@ class Classifier:
         return arrays
 
     def _model(self, dropout: float) -> Model:
-        number, lif = self.dtype, self.neuron
-        step = LIFStep(self._filter.a2, self._filter.c, self._filter.a1, lif.v_threshold - lif.v_rest)
+        number = self.dtype
         return Model(
-            lif=cast(step, number),
-            surrogate=cast(self.surrogate, number),
+            lif=cast(self._step, number),
+            surrogate=cast(self.network.layers[1].surrogate, number),
             readout=cast(self._readout, number),
-            temperature=number(self.readout.temperature),
+            temperature=number(self.network.loss.temperature),
             rates=cast(self.rates, number),
             dt=number(self.dt),
             peak=number(peak(self._filter)),
@@ -323,7 +327,11 @@ class Classifier:
     def _run_group(self, group: Group, n: int, arrays: tuple[Any, ...], learn: bool, train: bool) -> Outcome:
         shared = self._sizes, self._models[train], self._loss, *arrays[:3], self._w, self._feedback, *self._tables, group
         shares = [(n * k // self.threads, n * (k + 1) // self.threads) for k in range(self.threads)]
-        self._together(trial.run, [(*shared, *share, learn, work) for share, work in zip(shares, self.works, strict=True)])
+        try:
+            self._together(trial.run, [(*shared, *share, learn, work) for share, work in zip(shares, self.works, strict=True)])
+        except IndexError as error:  # of the loss, whose arrays alone are checked
+            name = type(self.network.loss).__name__
+            raise ParameterError(f"{name}: must keep to its arrays in logits and errors, got an index beyond them") from error
         z, counts = group.z[:n, : self.sizes[-1]].copy(), group.ptr[:n, 1:, -2] - group.ptr[:n, 1:, 0]
         return Outcome(z, z.argmax(axis=1), counts, group.loss[:n].astype(float))
 

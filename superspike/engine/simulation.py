@@ -17,6 +17,7 @@ from ..model.loss import needs
 from ..model.network import Network
 from ..model.neuron import CELL, Readout
 from ..model.parameters import ParameterError, cast, check_memory, one_of
+from ..model.readout import of_trials
 from ..model.rule import RHO_PER_MV2
 from ..model.scheme import ENGINES, cost_per_squared_error, error_filter, pre_filter, readout_filter, trace_filter, whole_steps
 from ..tasks import Task
@@ -67,6 +68,8 @@ class Simulation:
         sizes, ends = network.sizes, (task.n_inputs, task.n_outputs)
         if (sizes[0], sizes[-1]) != ends:
             raise ParameterError(f"Network.sizes: must begin and end with the task's {ends[0]} and {ends[1]} units, got {sizes}")
+        if of_trials(network.loss):
+            raise ParameterError(f"Network.loss: must be a stream's, asked in every step, got {network.loss!r}, one of trials")
         scheme, rule, dtype = network.scheme, network.rule, network.dtype
         self.network, self.task, self.engine, self.step = network, task.in_steps(scheme.dt), engine, 0
         self.block_steps = whole_steps("Rule.block", rule.block, scheme.dt)

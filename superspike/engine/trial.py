@@ -2,9 +2,9 @@
 
 One step n (Neftci, Mostafa & Zenke 2019), S = Θ(U − ϑ), f = σ'(U) of the same U, before the reset:
 
-    U(n+1) = a U(n) + c I(n) − ϑ S(n)        I(n+1) = α I(n) + Σ_j w_ij S_j(n)
+    U(n+1) = a (U(n) − d S(n)) + c I(n)        I(n+1) = α I(n) + Σ_j w_ij S_j(n)
 
-and so for the readout, without ϑ. A loss (:mod:`superspike.model.readout`) turns the readout's potentials into errors e; they
+and so for the readout, without d, which is ϑ, or ϑ/a where the network is integrated as ``nmz19``. A loss (:mod:`superspike.model.readout`) turns the readout's potentials into errors e; they
 reach every hidden layer through its feedback matrix, unfiltered. A hidden synapse's eligibility is λ_ij = κ ∗ [f(U_i) (ε ∗ S_j)],
 κ the readout's filter; at the readout's synapses κ ∗ S_i takes its place. The gradient is Σ_t e_i(t) λ_ij(t).
 
@@ -31,16 +31,16 @@ from numba.extending import overload
 
 from ..model import readout, rule, surrogate
 from ..model.filters import Filter
-from ..model.neuron import LIFStep
-from .jit import FLAGS, INLINE, Array, NoAlias, choose_by_type, compiled, each, kernel
+from ..model.neuron import SubtractStep
+from .jit import FLAGS, INLINE, Array, NoAlias, choose_by_type, compiled, each, kernel, read_only
 from .state import zeros
 from .traces import Propagators, chain_free, load_eight, store_eight
 from .update import update_row
 from .vectors import above, add, bits_above, item, lanes, load, lowest, put, store
 
 choose_by_type(surrogate.derivative)
-choose_by_type(readout.logits)
-choose_by_type(readout.errors)
+choose_by_type(readout.logits, boundscheck=True)  # a guest may write into its arrays, and nowhere else
+choose_by_type(readout.errors, boundscheck=True)
 
 
 @functools.cache
@@ -51,7 +51,7 @@ def separate(function: Callable[..., Any]) -> Any:
 
 def call_in_kernels(helper: Callable[..., Any]) -> None:
     """Let kernels call a function of the model that is no method."""
-    overload(helper, jit_options=INLINE, strict=False)(lambda *arguments: helper)
+    overload(helper, jit_options=INLINE | {"boundscheck": True}, strict=False)(lambda *arguments: helper)
 
 
 call_in_kernels(readout.cross_entropy)
@@ -76,7 +76,7 @@ class Sizes(NamedTuple):
 class Model(NamedTuple):
     """What stays fixed, in the precision of the run."""
 
-    lif: LIFStep
+    lif: SubtractStep
     surrogate: Any
     readout: Filter
     temperature: Any
@@ -181,14 +181,14 @@ def last_step(ptr: Array) -> int:
 @separate
 def neurons(
     layer: int, width: int, w: Array, w_start: int, t0: int, begin: int, end: int, quiet: int, ptr: Array, ids: Array,
-    lif: LIFStep, drive: float, peak: float, v: Array, current: Array, at: Array, f: Array, fired: Array,
+    lif: SubtractStep, drive: float, peak: float, v: Array, current: Array, at: Array, f: Array, fired: Array,
 ) -> None:  # fmt: skip
     """Take a layer from ``begin``, or the step ``at`` which a block of neurons is, to ``end``: U into f, spikes into ``fired``.
 
     Their rows 0 are step ``t0``. From step ``quiet`` on the layer has no input, and a block stops, ``at`` this step, where U and
     current, which moves U by ``peak`` times itself at most, are both too small for more spikes: half of what it takes.
     """
-    a, c, decay, threshold = lif.a_mem, lif.c_mem * drive, lif.a_syn, lif.threshold
+    a, c, decay, threshold, drop = lif.a_mem, lif.c_mem * drive, lif.a_syn, lif.threshold, lif.a_mem * lif.drop
     half, n = threshold * type(threshold)(0.5), lanes(w)
     few = half * lif.c_mem / peak  # of a current that already counts c
     for i in range(0, width, 2 * n):
@@ -202,8 +202,8 @@ def neurons(
                 store(f, (layer, t - t0, i + n), u2)
                 put(fired, (t - t0, 2 * block), bits_above(u, threshold))
                 put(fired, (t - t0, 2 * block + 1), bits_above(u2, threshold))
-                u = u * a + j - above(u, threshold, threshold)
-                u2 = u2 * a + j2 - above(u2, threshold, threshold)
+                u = u * a + j - above(u, threshold, drop)
+                u2 = u2 * a + j2 - above(u2, threshold, drop)
                 j = j * decay
                 j2 = j2 * decay
                 for s in range(item(ptr, t), item(ptr, t + 1)):
@@ -564,8 +564,10 @@ def run(
         for t0 in range(0, z.steps, window):
             hidden_layers(z, m, w, group, b, t0, min(t0 + window, z.steps), work)
         readout_layer(z, m.readout, w, group.ptr[b, last - 1], group.ids, work.u)
-        readout.logits(loss, work.u, z.n[last], m.dt, group.z[b])
-        group.loss[b] = readout.errors(loss, work.u, group.z[b], z.n[last], group.label[b], m.dt, m.temperature, work.e)
+        readout.logits(loss, read_only(work.u), z.n[last], m.dt, group.z[b])
+        group.loss[b] = readout.errors(
+            loss, read_only(work.u), read_only(group.z[b]), z.n[last], group.label[b], m.dt, m.temperature, work.e
+        )
         end_step = list_errors(work.e, work.error_ptr, work.error_k, work.error)
         if learning:
             learn(z, m, w, feedback, hidden, output, group, b, end_step, work)

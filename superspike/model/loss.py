@@ -69,8 +69,23 @@ def check_impulses(loss: Any) -> None:
         raise ParameterError(f"{type(loss).__name__}.impulses: must return how many errors it wrote, got {found!r}")
 
 
-METHODS = ("follows_spikes", "reads_potentials", "filtered", "window_ms", "memory", "room", "impulses")
-LOSSES = Registry("loss", methods=METHODS, check=check_impulses)
+def check_errors(loss: Any) -> None:
+    """The same of a loss of trials, as far as one sample of two outputs tells."""
+    u, z, e, one = np.zeros((3, 2)), np.zeros(2), np.zeros((3, 2)), np.float64(1)
+    attempt(loss, "logits", {"u": u, "outputs": 2, "dt": one, "z": z})
+    attempt(loss, "errors", {"u": u, "z": z, "outputs": 2, "label": 0, "dt": one, "temperature": one, "e": e})
+
+
+def check_loss(loss: Any) -> None:
+    """Raise the error that says what is wrong with a loss, one of streams or one of trials (superspike.model.readout)."""
+    if hasattr(loss, "impulses"):
+        check_impulses(loss)
+    else:
+        check_errors(loss)
+
+
+STREAM = ("follows_spikes", "reads_potentials", "filtered", "window_ms", "memory", "room", "impulses")
+LOSSES = Registry("loss", methods=(*(f"{method} or errors" for method in STREAM), "impulses or logits"), check=check_loss)
 
 
 @LOSSES.register("van_rossum")

@@ -18,6 +18,7 @@ from .neuron import NEURONS, Readout
 from .optimizer import OPTIMIZERS
 from .parameters import Param, ParameterError, check_plain, check_seed
 from .projection import Projection
+from .readout import of_trials
 from .rule import Rule
 from .scheme import Scheme, check_scheme, whole_steps
 from .surrogate import SURROGATES
@@ -52,7 +53,7 @@ class Network:
     feedback : how errors reach hidden layers: a name (symmetric, random, uniform, sign, none) or an instance
     surrogate : f(U) = σ'(U): a name (fast_sigmoid, …) or an instance such as ``FastSigmoid(beta=2.0)``
     optimizer : a name (rmaxprop, rmsprop, adam, sgd) or an instance such as ``RMaxProp(learning_rate=0.5)``
-    loss : which errors the outputs get: a name (van_rossum, windowed) or an instance such as ``Windowed(window=25.0)``
+    loss : which errors the outputs get: a name (van_rossum, windowed; squared_error of a readout; max_over_time, … of trials) or an instance
     neuron : a name (by default lif) or an instance such as ``LIF(tau_mem=20.0)``
     rule, scheme : the parameters of plasticity and time stepping
     w0 : initial weights are drawn from N(0, (w0/√n)²), in mV, and clipped to their bounds; n is the number of synapses that a
@@ -119,7 +120,7 @@ class Network:
         self.neuron, self.surrogate = NEURONS.make("lif" if neuron is None else neuron), SURROGATES.make(surrogate)
         self.feedback = FEEDBACKS.make(feedback)
         self.optimizer, self.loss = OPTIMIZERS.make(optimizer), LOSSES.make(loss)
-        if not self.loss.filtered and self.scheme.delay < self.scheme.dt:
+        if not of_trials(self.loss) and not self.loss.filtered and self.scheme.delay < self.scheme.dt:
             raise ParameterError(
                 f"Scheme.delay: must be a step ({self.scheme.dt:g} ms) or more where {type(self.loss).__name__} gives errors "
                 f"that are not filtered, got {self.scheme.delay:g}"
@@ -157,15 +158,16 @@ class Network:
     @property
     def cost_unit(self) -> str:
         """Hz, as if the filtered errors were those of sparse spikes; or none, the mean square of errors that are not filtered."""
-        return "Hz" if self.loss.filtered else ""
+        return "" if of_trials(self.loss) or not self.loss.filtered else "Hz"
 
     def _check_readout(self) -> None:
         """Raise ParameterError unless a readout is the last layer, and its loss reads potentials."""
         for k, layer in enumerate(self.layers[1:-1], 1):
             if isinstance(layer.neuron, Readout):
                 raise ParameterError(f"Network.sizes: must have a readout as the last layer only, got one as layer {k}")
-        if self.loss.reads_potentials != (self.readout is not None):
-            needed = "potentials, those of a Readout as the last layer" if self.loss.reads_potentials else "spikes"
+        reads = of_trials(self.loss) or self.loss.reads_potentials
+        if reads != (self.readout is not None):
+            needed = "potentials, those of a Readout as the last layer" if reads else "spikes"
             last = type(self.layers[-1].neuron).__name__
             raise ParameterError(f"Network.loss: must fit the last layer, {type(self.loss).__name__} reads {needed}, got {last}")
 

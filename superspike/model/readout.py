@@ -11,26 +11,12 @@ from __future__ import annotations
 import math
 from typing import Annotated, Any, NamedTuple
 
-import numpy as np
 from numpy.typing import NDArray
 
-from .parameters import Param, Registry, attempt, parameters
+from .loss import LOSSES
+from .parameters import Param, parameters
 
 Array = NDArray[Any]
-
-
-@parameters
-class Readout(NamedTuple):
-    """Leaky units without a threshold, one per class: τ_mem dU/dt = −U + J, dJ/dt = −J/τ_syn + Σ_i w_ki S_i.
-
-    ``temperature`` is the potential that counts as 1 in the softmax. NMZ19 measures potentials in units of threshold − rest,
-    which is 10 mV by default, and has c = 1: its weights are ours times c/(threshold − rest), c = (a_syn − a_mem) τ_syn/(τ_syn −
-    τ_mem) with exact integration, or dt/τ_mem with Euler's.
-    """
-
-    tau_mem: Annotated[float, Param("ms", "membrane time constant of the readout", gt=0, option="tau-readout")] = 20.0
-    tau_syn: Annotated[float, Param("ms", "synaptic time constant of the readout", gt=0, option="tau-readout-syn")] = 5.0
-    temperature: Annotated[float, Param("mV", "potential that counts as 1 in the softmax", gt=0)] = 10.0
 
 
 @parameters
@@ -83,20 +69,20 @@ def errors(self: Any, u: Array, z: Array, outputs: int, label: int, dt: float, t
     return self.errors(u, z, outputs, label, dt, temperature, e)  # type: ignore[no-any-return]
 
 
-def check_errors(loss: Any) -> None:
-    """Raise the error that says what is wrong with a loss, as far as one sample of two outputs tells."""
-    u, z, e, one = np.zeros((3, 2)), np.zeros(2), np.zeros((3, 2)), np.float64(1)
-    attempt(loss, "logits", {"u": u, "outputs": 2, "dt": one, "z": z})
-    attempt(loss, "errors", {"u": u, "z": z, "outputs": 2, "label": 0, "dt": one, "temperature": one, "e": e})
+def of_trials(loss: Any) -> bool:
+    """Whether a loss reads the potentials of whole trials, and is not asked in every step of a stream."""
+    return hasattr(loss, "logits")
 
 
-READOUT_LOSSES = Registry("readout loss", methods=("logits", "errors"), check=check_errors)
+Temperature = Annotated[float, Param("mV", "potential that counts as 1 in the softmax", gt=0)]
 
 
-@READOUT_LOSSES.register("max_over_time")
+@LOSSES.register("max_over_time")
 @parameters
 class MaxOverTime(NamedTuple):
     """z = max_t U: the error enters where the maximum was, first (Gütig & Sompolinsky 2006; NMZ19)."""
+
+    temperature: Temperature = 10.0
 
     def logits(self, u: Array, outputs: int, dt: float, z: Array) -> None:
         """The largest of each output's potentials."""
@@ -119,10 +105,12 @@ class MaxOverTime(NamedTuple):
         return loss
 
 
-@READOUT_LOSSES.register("mean_over_time")
+@LOSSES.register("mean_over_time")
 @parameters
 class MeanOverTime(NamedTuple):
     """z = mean_t U."""
+
+    temperature: Temperature = 10.0
 
     def logits(self, u: Array, outputs: int, dt: float, z: Array) -> None:
         """The mean of each output's potentials."""
@@ -143,12 +131,13 @@ class MeanOverTime(NamedTuple):
         return loss
 
 
-@READOUT_LOSSES.register("weighted_sum")
+@LOSSES.register("weighted_sum")
 @parameters
 class WeightedSum(NamedTuple):
     """z = Σ_t c(t) U, c ∝ e^(−t/τ) with sum 1: early potentials count most (after Nowotny et al. 2025)."""
 
     tau: Annotated[float, Param("ms", "time constant of the weights of potentials", gt=0, option="tau-loss")] = 100.0
+    temperature: Temperature = 10.0
 
     def logits(self, u: Array, outputs: int, dt: float, z: Array) -> None:
         """The weighted sums."""
@@ -176,10 +165,12 @@ class WeightedSum(NamedTuple):
         return loss
 
 
-@READOUT_LOSSES.register("last_step")
+@LOSSES.register("last_step")
 @parameters
 class LastStep(NamedTuple):
     """z = U in the last step."""
+
+    temperature: Temperature = 10.0
 
     def logits(self, u: Array, outputs: int, dt: float, z: Array) -> None:
         """The last potentials."""
@@ -191,7 +182,7 @@ class LastStep(NamedTuple):
         return cross_entropy(z, outputs, label, temperature, type(temperature)(1), e[u.shape[0] - 1])
 
 
-@READOUT_LOSSES.register("each_step")
+@LOSSES.register("each_step")
 @parameters
 class EachStep(NamedTuple):
     """The mean over time, from ``begin`` on, of the cross-entropy of each step: causal, errors are known as they occur.
@@ -200,6 +191,7 @@ class EachStep(NamedTuple):
     """
 
     begin: Annotated[float, Param("ms", "time from which on potentials count", ge=0)] = 0.0
+    temperature: Temperature = 10.0
 
     def logits(self, u: Array, outputs: int, dt: float, z: Array) -> None:
         """The mean potentials."""
