@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from .interop.plasticity import SuperSpike as SuperSpike
     from .interop.third_factor import Feedback as Feedback
     from .interop.third_factor import VanRossumError as VanRossumError
+    from .lab.classification import Classification as Classification
+    from .lab.classification import Fit as Fit
+    from .lab.classification import classify as classify
+    from .lab.classification import fit as fit
     from .lab.config import Training as Training
     from .lab.observers import SilentNetworkWarning as SilentNetworkWarning
     from .lab.run import Run as Run
@@ -87,6 +91,7 @@ if TYPE_CHECKING:
 # Imported when they are first used: the command line answers --help without waiting for Numba.
 _HOMES = {
     "model.parameters": ("Param", "ParameterError", "parameters"),
+    "lab.classification": ("Classification", "Fit", "classify", "fit"),
     "lab.config": ("Training",),
     "interop.nir": ("from_nir", "to_nir"),
     "model.feedback": ("NoFeedback", "Random", "Sign", "Symmetric", "Uniform"),

@@ -75,7 +75,7 @@ def test_the_readme_trains_as_it_says_and_calls_nothing_that_is_not_there(
     names = {name for block in code for name in re.findall(r"\bss\.(\w+)", block)}
     assert len(names) > 10
     assert [name for name in names if not hasattr(ss, name)] == []
-    first, own, layers, second, sweep = code[:5]
+    first, own, layers, second, sweep, classes = code[:6]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ss.SilentNetworkWarning)
         found = executed(first.replace("100_000", "1_000"), "README.md")
@@ -85,5 +85,7 @@ def test_the_readme_trains_as_it_says_and_calls_nothing_that_is_not_there(
     assert executed(second, "README.md", found)["net"].sizes == [100, 4, 1]
     short = sweep.replace('"seed": seed', '"seed": seed, "duration": "500ms"').replace("range(20)", "range(2)")
     assert len(executed(short, "README.md", found | {"__name__": "__main__"})["costs"]) == 2
-    for block in code[5:]:
+    found = executed(classes.replace("epochs=20", "epochs=2"), "README.md", found)
+    assert found["run"].metrics["accuracy_validation"][-1] > 0.5
+    for block in code[6:]:
         ast.parse(block)

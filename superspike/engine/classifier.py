@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -21,6 +21,7 @@ from ..model.parameters import Param, ParameterError, cast
 from ..model.projection import Projection
 from ..model.readout import Rates, of_trials
 from ..model.scheme import readout_filter, whole_steps
+from ..tasks import Samples
 from . import trial
 from .jit import bound, check_method, read_only
 from .state import LANES, padded, zeros
@@ -30,24 +31,6 @@ from .trial import GROWTH, Group, Model, Sizes, workspace
 Array = NDArray[Any]
 
 BUDGET = 2**28  # bytes of the rows and spikes of a group, which are reserved, and touched where there are any
-
-
-class Trials(Protocol):
-    """The spikes of sample k are ``offsets[k]:offsets[k + 1]`` of ``steps`` and ``units``; all have ``n_steps`` steps."""
-
-    steps: Array
-    units: Array
-    offsets: Array
-    n_steps: int
-
-
-class Samples(Protocol):
-    """Labelled samples."""
-
-    labels: Array
-
-    def in_steps(self, dt: float) -> Trials:
-        """Their spikes on a grid of steps of ``dt`` (ms)."""
 
 
 class Outcome(NamedTuple):
@@ -151,7 +134,8 @@ class Classifier:
 
     def _check_methods(self) -> None:
         """Raise the error that says what is wrong with somebody's own class, for the compiler or for memory."""
-        one, table = self.dtype(1), np.zeros((1, 1), self.dtype)
+        one = self.dtype(1)
+        table: Array = np.zeros((1, 1), self.dtype)
         surrogate = cast(self.network.layers[1].surrogate, self.dtype)
         check_method("derivative", surrogate, one)
         check_method("step", self._method, one, (one,) * len(self._memories), one, one)
@@ -202,7 +186,7 @@ class Classifier:
         """Run samples, and change the weights once by their mean gradient."""
         outcome, group = self._run(samples, which, learn=True, train=True)
         self.updates += 1
-        totals = np.zeros((self.threads, len(self.sizes) - 1))
+        rule, totals = self.network.rule, np.zeros((self.threads, len(self.sizes) - 1))
         number, arrays = self.dtype, (self._w, self._m, self._memories, self._none)
         rate = (
             self._method,
@@ -210,7 +194,7 @@ class Classifier:
             number(self.learning_rate),
             len(outcome.loss),
             number(1),
-            number(self.network.rule.w_max),
+            number(rule.w_max),
         )
         self._together(
             trial.update, [(self._sizes, *group, k, self.threads, *arrays, *rate, totals) for k in range(self.threads)]

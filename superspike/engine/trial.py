@@ -4,9 +4,10 @@ One step n (Neftci, Mostafa & Zenke 2019), S = Θ(U − ϑ), f = σ'(U) of the s
 
     U(n+1) = a (U(n) − d S(n)) + c I(n)        I(n+1) = α I(n) + Σ_j w_ij S_j(n)
 
-and so for the readout, without d, which is ϑ, or ϑ/a where the network is integrated as ``nmz19``. A loss (:mod:`superspike.model.readout`) turns the readout's potentials into errors e; they
-reach every hidden layer through its feedback matrix, unfiltered. A hidden synapse's eligibility is λ_ij = κ ∗ [f(U_i) (ε ∗ S_j)],
-κ the readout's filter; at the readout's synapses κ ∗ S_i takes its place. The gradient is Σ_t e_i(t) λ_ij(t).
+and so for the readout, without d, which is ϑ, or ϑ/a where the network is integrated as ``nmz19``. A loss
+(:mod:`superspike.model.readout`) turns the readout's potentials into errors e; they reach every hidden layer through its feedback
+matrix, unfiltered. A hidden synapse's eligibility is λ_ij = κ ∗ [f(U_i) (ε ∗ S_j)], κ the readout's filter; at the readout's
+synapses κ ∗ S_i takes its place. The gradient is Σ_t e_i(t) λ_ij(t).
 
 From rest, what a spike of step s adds to its synapses depends on s and the post neuron only, not on which neuron spiked: a
 sample needs **one row of numbers per step with spikes**, and each spike is one addition of its step's row to the gradient. A row

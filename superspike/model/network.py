@@ -53,7 +53,8 @@ class Network:
     feedback : how errors reach hidden layers: a name (symmetric, random, uniform, sign, none) or an instance
     surrogate : f(U) = σ'(U): a name (fast_sigmoid, …) or an instance such as ``FastSigmoid(beta=2.0)``
     optimizer : a name (rmaxprop, rmsprop, adam, sgd) or an instance such as ``RMaxProp(learning_rate=0.5)``
-    loss : which errors the outputs get: a name (van_rossum, windowed; squared_error of a readout; max_over_time, … of trials) or an instance
+    loss : which errors the outputs get: a name (van_rossum, windowed; squared_error of a readout; max_over_time, … of trials)
+        or an instance such as ``Windowed(window=25.0)``
     neuron : a name (by default lif) or an instance such as ``LIF(tau_mem=20.0)``
     rule, scheme : the parameters of plasticity and time stepping
     w0 : initial weights are drawn from N(0, (w0/√n)²), in mV, and clipped to their bounds; n is the number of synapses that a
