@@ -109,21 +109,20 @@ def load_idx(
     Raises DataFileError for files that are truncated, of another kind, or do not belong together.
     """
     rng = np.random.default_rng(check_seed("load_idx.seed", seed))
-    return _load_idx(rng, images, labels, encoder, duration, classes, complete)
+    return encode_with(rng, *_pictures(images, labels), encoder, duration, classes, complete)
 
 
-def _load_idx(
-    rng: np.random.Generator, images: Any, labels: Any, encoder: Any, duration: float, classes: Any, complete: bool
-) -> Samples:
+def _pictures(images: str | os.PathLike[str], labels: str | os.PathLike[str]) -> tuple[Array, Array]:
+    """Pictures and their labels."""
     pictures, numbers = read_idx(images), read_idx(labels)
-    for path, found, rule in (
+    for path, right, rule in (
         (images, pictures.ndim >= 2, f"pictures (two dimensions or more), has {pictures.ndim}; are pictures and labels swapped?"),
         (labels, numbers.ndim == 1, f"labels (one dimension), has {numbers.ndim}; are pictures and labels swapped?"),
         (labels, len(numbers) == len(pictures), f"a label for each of the {len(pictures)} pictures, has {len(numbers)}"),
     ):
-        if not found:
+        if not right:
             raise DataFileError(f"{os.fspath(path)}: must hold {rule}")
-    return encode_with(rng, pictures, numbers, encoder, duration, classes, complete)
+    return pictures, numbers
 
 
 def load_images(
@@ -147,12 +146,17 @@ def load_images(
     ------
     DataFileError : files that are missing, truncated or of another kind, or do not belong together
     """
-    images, labels, test_images, test_labels = (_find(folder, part) for part in PARTS)
-    train_rng, test_rng = np.random.default_rng(check_seed("load_images.seed", seed)).spawn(2)
-    test = _load_idx(test_rng, test_images, test_labels, encoder, duration, classes, True)
-    given = _load_idx(train_rng, images, labels, encoder, duration, classes, True)
-    _alike(images, given, test_images, test)
-    return _held_out(given, validation, seed)._replace(test=test)
+    paths = [_find(folder, part) for part in PARTS]
+    (pictures, labels), (others, test_labels) = _pictures(*paths[:2]), _pictures(*paths[2:])
+    if others.shape[1:] != pictures.shape[1:]:
+        raise DataFileError(
+            f"{paths[2]}: must have pictures as large as {paths[0]} ({pictures.shape[1:]}), has {others.shape[1:]}"
+        )
+    rng, test_rng = np.random.default_rng(check_seed("load_images.seed", seed)).spawn(2)
+    given = encode_with(rng, pictures, labels, encoder, duration, classes)
+    test = encode_with(test_rng, others, test_labels, encoder, duration, given.classes, complete=False)
+    _, held, rest = given.split(0, validation, seed)
+    return Split(rest, held, test)
 
 
 def _find(folder: str | os.PathLike[str], part: str) -> Path:
@@ -165,19 +169,6 @@ def _find(folder: str | os.PathLike[str], part: str) -> Path:
         if (at / name).is_file():
             return at / name
     raise DataFileError(f"{at}: must hold {part} or {part}.gz, does not; fetch(NAME, FOLDER) gets {', '.join(SOURCES)}")
-
-
-def _alike(path: Any, one: Samples, other_path: Any, other: Samples) -> None:
-    """Raise an error for parts of a data set that differ in units or classes."""
-    for what, a, b in (("units", one.n_units, other.n_units), ("classes", len(one.classes), len(other.classes))):
-        if a != b:
-            raise DataFileError(f"{other_path}: must have as many {what} as {path} ({a}), has {b}")
-
-
-def _held_out(given: Samples, validation: float, seed: int) -> Split:
-    """A training file's samples without, and those for, the validation; no test."""
-    _, held, rest = given.split(0, validation, seed)
-    return Split(rest, held, held[:0])
 
 
 def load_hdf5(
@@ -217,25 +208,26 @@ def _read_hdf5(
             labels = _dataset(h5py, name, file, "labels", "iu", ragged=False)
             times = _dataset(h5py, name, file, "spikes/times", "f")
             units = _dataset(h5py, name, file, "spikes/units", "iu")
+            speakers = _dataset(h5py, name, file, "extra/speaker", "iu", ragged=False) if "extra/speaker" in file else None
             n, size = len(labels), Path(name).stat().st_size
-            for key, found in (("spikes/times", len(times)), ("spikes/units", len(units))):
-                if found != n:
-                    raise DataFileError(f"{name}: must hold {key} for each of {n} labels, has {found}")
+            vectors = {"spikes/times": times, "spikes/units": units, "extra/speaker": labels if speakers is None else speakers}
+            for key, vector in vectors.items():
+                if len(vector) != n:
+                    raise DataFileError(f"{name}: must hold {key} for each of {n} labels, has {len(vector)}")
             if n > size:
                 raise DataFileError(f"{name}: must hold a spike train for each of {n} labels, has {size:,} bytes; it is damaged")
-            who = file["extra/speaker"][:] if "extra/speaker" in file else None
-            keys = [key.decode() for key in file["extra/keys"][:]] if "extra/keys" in file and classes is None else classes
+            who = None if speakers is None else speakers[:]
+            if classes is None and "extra/keys" in file and file["extra/keys"].size <= size:
+                classes = [key.decode() for key in file["extra/keys"][:]]
             spikes = _read_trains(name, times, units, n_units, duration)
             labels = labels[:]
-    except (ParameterError, FileNotFoundError):
+    except ParameterError:
         raise
     except Exception as error:  # h5py raises half a dozen types for broken files
         raise DataFileError(f"{name}: must be an HDF5 file of spikes, cannot be read ({error})") from None
-    if who is not None and who.shape != labels.shape:
-        raise DataFileError(f"{name}: must hold extra/speaker for each of {n} labels, has {who.shape}")
     all_times, all_units, offsets = spikes
     length = longest([all_times]) if duration is None else duration
-    return Samples(all_times, all_units, offsets, labels, n_units, length, keys, complete=complete), who
+    return Samples(all_times, all_units, offsets, labels, n_units, length, classes, complete=complete), who
 
 
 def _dataset(h5py: Any, name: str, file: Any, key: str, kinds: str, ragged: bool = True) -> Any:
@@ -259,8 +251,6 @@ def _read_trains(name: str, times: Any, units: Any, n_units: int, duration: floa
         for sample, (count, ids) in enumerate(zip(counts, who, strict=True), first):
             if count != len(ids):
                 raise DataFileError(f"{name}: must hold a unit for each time, has {count} and {len(ids)} in sample {sample}")
-        spikes += int(counts.sum())
-        check_memory(name, BYTES * spikes, "give a shorter duration, or fewer samples")
         ms, ids = np.concatenate(at).astype(float) * 1000, np.concatenate(who)
         wrong = ~((ms >= 0) & (ms < np.inf) & (ids >= 0) & (ids < n_units))
         if wrong.any():
@@ -274,6 +264,8 @@ def _read_trains(name: str, times: Any, units: Any, n_units: int, duration: floa
         kept = np.ones(len(ms), bool) if duration is None else before(ms, duration)
         ends = np.concatenate([[0], np.cumsum(kept)])[np.concatenate([[0], np.cumsum(counts)])]
         ordered = in_order(ms[kept], ids[kept], ends)
+        spikes += len(ordered[0])
+        check_memory(name, BYTES * spikes, "give a shorter duration")
         all_times.append(ordered[0])
         all_units.append(ordered[1])
         lengths.append(np.diff(ends))
@@ -305,15 +297,13 @@ def load_heidelberg(
             f"fetch(NAME, FOLDER) gets {', '.join(SOURCES)}"
         )
     paths = [at / f"{names[0]}_{part}.h5" for part in ("train", "test", "valid")]
-    found = [_read_hdf5(path, duration, n_units, None, True) for path in paths if path.is_file()]
+    train, who = _read_hdf5(paths[0], duration, n_units, None, True)
+    others = [_read_hdf5(path, duration, n_units, train.classes, False)[0] for path in paths[1:] if path.is_file()]
     if duration is None:
-        length = max(samples.duration for samples, _ in found)
-        found = [(samples.lasting(length), who) for samples, who in found]
-    for path, (samples, _) in zip(paths, found, strict=False):
-        _alike(paths[0], found[0][0], path, samples)
-    (train, who), (test, _) = found[:2]
-    if len(found) == 3:
-        return Split(train, found[2][0], test)
+        length = max(samples.duration for samples in (train, *others))
+        train, *others = (samples.lasting(length) for samples in (train, *others))
+    if len(others) == 2:
+        return Split(train, others[1], others[0])
     if who is None:
         raise DataFileError(f"{paths[0]}: must hold extra/speaker, by which the validation is chosen, does not")
     speakers = np.random.default_rng(check_seed("load_heidelberg.seed", seed)).permutation(np.unique(who))
@@ -322,7 +312,7 @@ def load_heidelberg(
             f"load_heidelberg.validation: must be a number of speakers in 1 … {len(speakers) - 1}, got {validation!r}"
         )
     held = np.isin(who, speakers[:validation])
-    return Split(train[~held], train[held], test)
+    return Split(train[~held], train[held], others[0])
 
 
 def fetch(name: str, folder: str | os.PathLike[str]) -> list[Path]:

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..model.parameters import Param, ParameterError, Registry, attempt, check_seed, parameters
 from ..spikes.trains import checked_numbers
-from .samples import BYTES, CHUNK, DURATION, Samples, before, check_memory, in_order
+from .samples import BYTES, CHUNK, DURATION, Samples, before, check_memory, checked_labels, in_order
 
 Array = NDArray[Any]
 
@@ -141,8 +141,9 @@ def encode_with(
     duration = DURATION.check("encode.duration", duration)
     numbers = _checked_numbers(x)
     n, n_units = numbers.shape
-    if len(np.atleast_1d(np.asarray(labels))) != n:
-        raise ParameterError(f"encode.labels: must be one for each of {n} samples, got {len(np.atleast_1d(np.asarray(labels)))}")
+    found, names = checked_labels(labels, classes, complete)
+    if len(found) != n:
+        raise ParameterError(f"encode.labels: must be one for each of {n} samples, got {len(found)}")
     all_times, all_units, lengths, spikes = [np.zeros(0, np.float32)], [np.zeros(0, np.int32)], [np.zeros(1, np.int64)], 0
     rows = max(1, 2 * CHUNK // n_units)
     for first in range(0, n, rows):
@@ -160,7 +161,7 @@ def encode_with(
         lengths.append(np.diff(sums))
     ends = np.cumsum(np.concatenate(lengths))
     joined = np.concatenate(all_times), np.concatenate(all_units)
-    return Samples(*joined, ends, labels, n_units, duration, classes, complete=complete)
+    return Samples(*joined, ends, found, n_units, duration, names, complete=False)
 
 
 def _checked_numbers(x: ArrayLike) -> Array:

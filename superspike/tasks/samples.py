@@ -17,6 +17,8 @@ Array = NDArray[Any]
 
 DURATION = Param("ms", "length of a trial", gt=0)
 DURATION_STEP = 10.0  # ms: a duration that is not given is the last spike's time rounded up to this
+MOST_CLASSES = 2**20  # that are named by their numbers
+MOST_STEPS = 2**17  # of a trial: what single precision tells apart, with scheme.slack
 CHUNK = 2**20  # numbers that are worked on at a time
 BYTES = 16  # per spike: 4 of its time, 4 of its unit, and as much again while parts are joined
 
@@ -48,8 +50,8 @@ class Trials(NamedTuple):
 class Samples:
     """Labelled trials of one duration: the spikes of all of them one after the other, and where each begins.
 
-    A spike takes 8 bytes, 4 for its time and 4 for its unit: 70,000 pictures of 100 spikes are 56 MB. Times in single
-    precision fall into the same steps as in double (:func:`superspike.model.scheme.slack`), for trials of up to 2¹⁷ steps.
+    A spike takes 8 bytes, 4 for its time and 4 for its unit: 70,000 pictures of 100 spikes are 56 MB. Times are kept in
+    single precision, which tells 2¹⁷ steps apart (:func:`superspike.model.scheme.slack`): no trial may have more.
 
     Parameters
     ----------
@@ -86,10 +88,9 @@ class Samples:
     ) -> None:
         self.n_units = number_of_units("Samples.n_units", n_units)
         self.duration: float = DURATION.check("Samples.duration", duration)
-        given_labels = _vector("Samples.labels: must be whole numbers >= 0", labels)
-        self.classes = _names(classes, given_labels)
-        self.offsets = _frozen(_checked_offsets(offsets, len(given_labels)), np.int64)
-        self.labels = _frozen(self._checked_labels(given_labels, complete), np.int32)
+        found, self.classes = checked_labels(labels, classes, complete)
+        self.labels = _frozen(found, np.int32)
+        self.offsets = _frozen(_checked_offsets(offsets, len(self.labels)), np.int64)
         given_units = _vector(f"Samples.units: must be whole numbers in 0 … {self.n_units - 1}", units)
         given_times = _vector("Samples.times: must be finite and >= 0 ms", times, "iuf")
         if not len(given_times) == len(given_units) == self.offsets[-1]:
@@ -105,23 +106,6 @@ class Samples:
         """The first spike that is wrong, and its sample."""
         spike = int(np.argmax(wrong))
         return spike, int(np.searchsorted(self.offsets, spike, "right")) - 1
-
-    def _checked_labels(self, labels: Array, complete: bool) -> Array:
-        n = len(self.classes)
-        wrong = (labels < 0) | (labels >= n)
-        if wrong.any():
-            sample = int(np.argmax(wrong))
-            raise ParameterError(
-                f"Samples.labels: must be whole numbers in 0 … {n - 1} ({n} classes), got {labels[sample]} of sample {sample}"
-            )
-        without = np.bincount(labels.astype(np.int64), minlength=n) == 0
-        if complete and without.any():
-            empty = int(np.argmax(without))
-            raise ParameterError(
-                f"Samples.labels: must give every class a sample, class {empty} ({self.classes[empty]!r}) has none; number the "
-                f"classes without it, or say complete=False if these trials are only to be classified"
-            )
-        return labels
 
     def _checked_units(self, units: Array) -> Array:
         wrong = (units < 0) | (units >= self.n_units)
@@ -254,6 +238,8 @@ class Samples:
     def __getitem__(self, index: Any) -> Any:
         """A :class:`Sample` for a number; else the samples of a slice (shared), an array of indices or of booleans (copies)."""
         chosen = np.arange(len(self))[np.asarray(index, int) if isinstance(index, (list, tuple)) and not index else index]
+        if chosen.ndim > 1:
+            raise ParameterError(f"Samples[…]: must be a number, a slice or a vector of indices, got the shape {chosen.shape}")
         if chosen.ndim == 0:
             span = slice(*self.offsets[chosen : chosen + 2])
             return Sample(Spikes(self.times[span], self.units[span], self.n_units), int(self.labels[chosen]))
@@ -321,13 +307,43 @@ class Samples:
         """The samples on the grid of time steps of ``dt`` (ms): steps (int32) to go with the units and offsets that are here."""
         dt = Param("ms", "", gt=0).check("Samples.in_steps.dt", dt)
         n_steps = whole_steps("Samples.duration", self.duration, dt)
-        if n_steps > MOST_UNITS:
-            raise ParameterError(f"Samples.duration: must be at most {MOST_UNITS} steps of {dt:g} ms, got {self.duration:g} ms")
+        if n_steps > MOST_STEPS:
+            raise ParameterError(
+                f"Samples.duration: must be at most {MOST_STEPS} steps of {dt:g} ms, got {self.duration:g} ms; raise dt"
+            )
         steps = np.empty(len(self.times), np.int32)
         for first in range(0, len(steps), CHUNK):
             part = slice(first, first + CHUNK)
             steps[part] = np.minimum(to_steps(self.times[part], dt), n_steps - 1)  # before the end, and be it by a hair
         return Trials(_frozen(steps, np.int32), self.units, self.offsets, n_steps)
+
+
+def checked_labels(labels: ArrayLike, classes: Sequence[str] | None, complete: bool) -> tuple[Array, tuple[str, ...]]:
+    """The labels and the classes' names, by default 0 … the largest label; ParameterError for what :class:`Samples` refuses."""
+    found = _vector("Samples.labels: must be whole numbers >= 0", labels)
+    if classes is None:
+        n = int(found.max(initial=0)) + 1
+        if n > MOST_CLASSES:
+            raise ParameterError(f"Samples.labels: must be below {MOST_CLASSES} where no classes are named, got {n - 1}")
+        classes = [str(label) for label in range(n)]
+    names = (classes,) if isinstance(classes, str) else tuple(classes)
+    if not names or not all(isinstance(name, str) for name in names) or len(set(names)) < len(names):
+        raise ParameterError(f"Samples.classes: must be different names, one or more, got {classes!r}")
+    wrong = (found < 0) | (found >= len(names))
+    if wrong.any():
+        sample = int(np.argmax(wrong))
+        raise ParameterError(
+            f"Samples.labels: must be whole numbers in 0 … {len(names) - 1} ({len(names)} classes), got {found[sample]} "
+            f"of sample {sample}"
+        )
+    without = np.bincount(found.astype(np.int64), minlength=len(names)) == 0
+    if complete and without.any():
+        empty = int(np.argmax(without))
+        raise ParameterError(
+            f"Samples.labels: must give every class a sample, class {empty} ({names[empty]!r}) has none; number the "
+            f"classes without it, or say complete=False if these trials are only to be classified"
+        )
+    return found, names
 
 
 def before(times: Array, duration: float) -> Array:
@@ -381,19 +397,6 @@ def _frozen(values: Array, dtype: type) -> Array:
     found: Array = np.ascontiguousarray(values, dtype).view()
     found.flags.writeable = False
     return found
-
-
-def _names(classes: Sequence[str] | None, labels: Array) -> tuple[str, ...]:
-    """The classes' names, by default 0 … the largest label."""
-    if classes is None:
-        largest = int(labels.max(initial=0))
-        if largest >= 2**20:
-            raise ParameterError(f"Samples.labels: must be below 2²⁰ where no classes are named, got {largest}; give classes")
-        return tuple(map(str, range(largest + 1)))
-    names = (classes,) if isinstance(classes, str) else tuple(classes)
-    if not names or not all(isinstance(name, str) for name in names) or len(set(names)) < len(names):
-        raise ParameterError(f"Samples.classes: must be different names, one or more, got {classes!r}")
-    return names
 
 
 def _checked_offsets(offsets: ArrayLike, n: int) -> Array:
