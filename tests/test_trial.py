@@ -71,7 +71,7 @@ def coefficients(tau_syn: float, tau_mem: float) -> tuple[float, float, float]:
 
 
 HIDDEN, OUTPUT = coefficients(5.0, 10.0), coefficients(5.0, 20.0)
-THRESHOLD = TEMPERATURE = 10.0
+THRESHOLD, TEMPERATURE = 10.0, 20.0
 
 
 def forward(
@@ -329,6 +329,42 @@ def test_impossible_classifiers_are_refused(sizes: list[int], options: dict[str,
         classifier(sizes, **options)
 
 
+@pytest.mark.parametrize("loss", ["max_over_time", "mean_over_time", "last_step", "each_step"])
+def test_gradients_are_those_of_pytorch_with_the_reset_detached(loss: str) -> None:
+    torch = pytest.importorskip("torch")
+
+    class Spike(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x)
+            return (x > 0).to(x)
+
+        @staticmethod
+        def backward(ctx, g):
+            return g * SURROGATE.beta / (1 + SURROGATE.beta * ctx.saved_tensors[0].abs()) ** 2
+
+    net, data = classifier([40, 30, 5], loss=loss), samples(3, 40, 5)
+    w, v = (torch.tensor(x, requires_grad=True) for x in net.weights)
+    x, y = torch.tensor(np.array([dense(data, k, 40) for k in range(3)])), torch.tensor(data.labels)
+    u, i, r, j, seen = *torch.zeros(2, 3, 30, dtype=x.dtype), *torch.zeros(2, 3, 5, dtype=x.dtype), []
+    for t in range(STEPS):
+        spikes = Spike.apply(u - THRESHOLD)
+        seen.append(r / TEMPERATURE)
+        u, i = HIDDEN[1] * (u - THRESHOLD * spikes.detach()) + HIDDEN[2] * i, HIDDEN[0] * i + x[:, t] @ w
+        r, j = OUTPUT[1] * r + OUTPUT[2] * j, OUTPUT[0] * j + spikes @ v
+    entropy = torch.nn.functional.cross_entropy
+    if loss == "each_step":
+        value = sum(entropy(z, y) for z in seen) / STEPS
+    else:
+        z = torch.stack(seen)
+        value = entropy({"max_over_time": z.max(0)[0], "mean_over_time": z.mean(0), "last_step": z[-1]}[loss], y)
+    value.backward()
+    found, gradient = net.gradient(data)
+    assert found == pytest.approx(value.item(), rel=1e-12)
+    assert relative(gradient[0], w.grad.numpy()) < 1e-9  # as a plain program's
+    assert relative(gradient[1], v.grad.numpy()) < 1e-9  # as a plain program's
+
+
 def test_uniform_feedback_passes_nothing_of_a_softmax() -> None:
     """Its errors add up to zero: a sum of them tells a hidden layer nothing."""
     _, found = classifier([40, 30, 5], feedback="uniform", loss="mean_over_time").gradient(samples(3, 40, 5))
@@ -337,7 +373,7 @@ def test_uniform_feedback_passes_nothing_of_a_softmax() -> None:
 
 def test_a_layer_that_has_no_more_input_spikes_until_it_cannot() -> None:
     """Two spikes together are enough, the second of which comes last; dropout makes the currents of those that are left larger."""
-    weights = [np.array([[12.0], [18.0]]), np.ones((1, 2))]
+    weights = [np.array([[11.5], [18.0]]), np.ones((1, 2))]
     data = Samples(np.tile([0, 12], 40), np.tile([0, 1], 40), np.arange(0, 81, 2), np.tile([0, 1], 20))
     net = classifier([2, 1, 2], dropout=0.5, weights=weights)
     kept = ~(np.random.default_rng(3).spawn(3)[2].random(80, np.float32) < 0.5)

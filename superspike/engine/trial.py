@@ -626,9 +626,11 @@ def update(
     zero = type(rate)(0)
     for layer in range(1, len(z.n)):
         first, stop = share(z.width[layer], lanes(m), part, parts)
+        total = zero  # here, not in the array: threads that write to one cache line wait for each other
         for row in range(z.n[layer - 1] if first < stop else 0):
             i = z.w_start[layer - 1] + row * z.width[layer]
             i, j = i + first, i + min(stop, z.n[layer])
-            totals[part, layer - 1] += update_row(
+            total += update_row(
                 w[i:j], m[i:j], each(memories, slice(i, j)), none, method, n, rate, samples, block, zero, -w_max, w_max
             )
+        totals[part, layer - 1] = total

@@ -4,6 +4,12 @@ A readout unit is U' = a U + c J, J' = α J + Σ w S over the last hidden layer'
 into what each output says for its class, ``z`` (mV), and into errors e = −∂L/∂U (1/mV): p = softmax(z / temperature),
 L = −log p_label. Errors enter the rule unfiltered, because the loss is a function of U itself. Adding a loss is adding a class
 here; arrays are (steps, outputs or more).
+
+NMZ19 has no units: it measures the hidden layers' potentials by threshold − rest and lets a current of 1 add 1 to U in a step,
+where ours adds c, which is (a_syn − a_mem) τ_syn/(τ_syn − τ_mem) with exact integration and dt/τ_mem with Euler's. So its hidden
+weights are ours times c/(threshold − rest), those of its readout ours times the readout's c/temperature, its β ours times
+threshold − rest; Adam's learning rate goes with the weights. With a threshold of 10 mV, τ of 5, 10 and 20 ms, and steps of 1 ms,
+1 of its units is 116 mV (hidden) and 453 mV (readout), and β = 20 is 2 /mV.
 """
 
 from __future__ import annotations
@@ -82,7 +88,7 @@ Temperature = Annotated[float, Param("mV", "potential that counts as 1 in the so
 class MaxOverTime(NamedTuple):
     """z = max_t U: the error enters where the maximum was, first (Gütig & Sompolinsky 2006; NMZ19)."""
 
-    temperature: Temperature = 10.0
+    temperature: Temperature = 20.0
 
     def logits(self, u: Array, outputs: int, dt: float, z: Array) -> None:
         """The largest of each output's potentials."""
@@ -110,7 +116,7 @@ class MaxOverTime(NamedTuple):
 class MeanOverTime(NamedTuple):
     """z = mean_t U."""
 
-    temperature: Temperature = 10.0
+    temperature: Temperature = 20.0
 
     def logits(self, u: Array, outputs: int, dt: float, z: Array) -> None:
         """The mean of each output's potentials."""
@@ -137,7 +143,7 @@ class WeightedSum(NamedTuple):
     """z = Σ_t c(t) U, c ∝ e^(−t/τ) with sum 1: early potentials count most (after Nowotny et al. 2025)."""
 
     tau: Annotated[float, Param("ms", "time constant of the weights of potentials", gt=0, option="tau-loss")] = 100.0
-    temperature: Temperature = 10.0
+    temperature: Temperature = 20.0
 
     def logits(self, u: Array, outputs: int, dt: float, z: Array) -> None:
         """The weighted sums."""
@@ -170,7 +176,7 @@ class WeightedSum(NamedTuple):
 class LastStep(NamedTuple):
     """z = U in the last step."""
 
-    temperature: Temperature = 10.0
+    temperature: Temperature = 20.0
 
     def logits(self, u: Array, outputs: int, dt: float, z: Array) -> None:
         """The last potentials."""
@@ -191,7 +197,7 @@ class EachStep(NamedTuple):
     """
 
     begin: Annotated[float, Param("ms", "time from which on potentials count", ge=0)] = 0.0
-    temperature: Temperature = 10.0
+    temperature: Temperature = 20.0
 
     def logits(self, u: Array, outputs: int, dt: float, z: Array) -> None:
         """The mean potentials."""
