@@ -26,6 +26,7 @@ Array = NDArray[Any]
 FASHION_MNIST = (
     "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
 )  # fmt: skip
+MOST_DIMENSIONS = 32  # of an array
 MOST_INFLATION = 1032  # deflate cannot make more of a byte
 PARTS = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
 _CVDF = "https://storage.googleapis.com/cvdf-datasets/mnist/"
@@ -69,7 +70,7 @@ def read_idx(path: str | os.PathLike[str]) -> Array:
             size = os.fstat(file.fileno()).st_size
         with gzip.open(name) if zipped else Path(name).open("rb") as file:
             magic = file.read(4)
-            if len(magic) < 4 or magic[:2] != b"\0\0" or magic[3] < 1:
+            if len(magic) < 4 or magic[:2] != b"\0\0" or not 1 <= magic[3] <= MOST_DIMENSIONS:
                 raise DataFileError(f"{name}: must be an IDX file (0, 0, type, dimensions), begins with {magic!r}")
             if magic[2] != 8:
                 raise DataFileError(f"{name}: must hold unsigned bytes (IDX type 0x08), holds type {magic[2]:#04x}")
@@ -326,19 +327,18 @@ def fetch(name: str, folder: str | os.PathLike[str]) -> list[Path]:
     """
     sources = SOURCES[one_of("fetch.name", name, SOURCES)]
     pooch = _optional("pooch")
-    found: list[Path] = []
     for url, checksum in sources.items():
-        file = url.rsplit("/", 1)[1]
-        unpack = pooch.Unzip(extract_dir=".") if file.endswith(".zip") else None
+        base, _, file = url.rpartition("/")
+        held = file.removesuffix(".zip")
         try:
-            got = pooch.retrieve(url, checksum, fname=file, path=os.fspath(folder), processor=unpack)
-        except (OSError, ValueError) as error:
+            unpack = pooch.Unzip([held], extract_dir=".") if held != file else None
+            pooch.retrieve(url, checksum, fname=file, path=os.fspath(folder), processor=unpack)
+        except (OSError, ValueError, KeyError) as error:
             raise ParameterError(
-                f"fetch.{name}: must get {file} with the checksum {checksum} from {url.removesuffix(file)}, could not ({error}); "
-                f"put the file into {os.fspath(folder)} by other means"
+                f"fetch.{name}: must get {file} with the checksum {checksum} from {base}, could not ({error}); "
+                f"put {held} into {os.fspath(folder)} by other means"
             ) from None
-        found += map(Path, [got] if isinstance(got, str) else got)
-    return found
+    return [Path(folder) / url.rpartition("/")[2].removesuffix(".zip") for url in sources]
 
 
 def _optional(package: str) -> Any:

@@ -1,0 +1,333 @@
+"""Data sets in files: what is read, and what is refused before it is."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import hashlib
+import struct
+import threading
+import zipfile
+from collections.abc import Iterator
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from superspike import ParameterError, Samples, encode, fetch, load_hdf5, load_heidelberg, load_idx, load_images
+from superspike.tasks import datasets
+
+h5py = pytest.importorskip("h5py", reason="needs the extra data")
+
+
+def idx(array: np.ndarray, kind: int = 8) -> bytes:
+    """An IDX file's bytes."""
+    return bytes([0, 0, kind, array.ndim]) + struct.pack(f">{array.ndim}I", *array.shape) + array.tobytes()
+
+
+def pictures(n: int, seed: int = 1) -> tuple[np.ndarray, np.ndarray]:
+    """Small pictures of three classes."""
+    rng = np.random.default_rng(seed)
+    return rng.integers(0, 256, (n, 3, 2)).astype(np.uint8), (np.arange(n) % 3).astype(np.uint8)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder of four IDX files, two of them gzipped: 24 pictures to train, 6 to test."""
+    for part, n, zipped in (("train", 24, True), ("t10k", 6, False)):
+        for what, array in zip(("images-idx3", "labels-idx1"), pictures(n, n), strict=True):
+            path = tmp_path / f"{part}-{what}-ubyte{'.gz' if zipped else ''}"
+            path.write_bytes(gzip.compress(idx(array)) if zipped else idx(array))
+    return tmp_path
+
+
+def write_hdf5(path: Path, n: int = 12, speakers: int | None = 3, **instead: Any) -> Path:
+    """A file as SHD's: sample s has s spikes, of unit s, at 1/8 s, 2/8 s, …, written backwards."""
+    held = {
+        "spikes/times": [(np.arange(s) + 1)[::-1].astype(np.float16) / 8 for s in range(n)],
+        "spikes/units": [np.full(s, s, np.uint16) for s in range(n)],
+        "labels": np.arange(n) % 2,
+        "extra/keys": np.array([b"eins", "zw\u00f6lf".encode()]),
+        "extra/speaker": None if speakers is None else np.arange(n) // 2 % speakers,
+    } | instead
+    with h5py.File(path, "w") as file:
+        for key, value in held.items():
+            if isinstance(value, list):
+                rows = file.create_dataset(key, (len(value),), h5py.vlen_dtype(value[0].dtype))
+                for row, train in enumerate(value):
+                    rows[row] = train
+            elif value is not None:
+                file[key] = value
+    return path
+
+
+def test_an_idx_file_is_read_gzipped_or_not(tmp_path: Path) -> None:
+    array = pictures(5)[0]
+    for name, data in (("plain", idx(array)), ("zipped", gzip.compress(idx(array)))):
+        (tmp_path / name).write_bytes(data)
+        assert np.array_equal(datasets.read_idx(tmp_path / name), array)
+
+
+def test_pictures_and_labels_become_trials(tmp_path: Path) -> None:
+    x, labels = pictures(6)
+    (tmp_path / "x").write_bytes(idx(x))
+    (tmp_path / "y").write_bytes(idx(labels))
+    for encoder in ("latency", "poisson"):
+        found = load_idx(tmp_path / "x", tmp_path / "y", encoder, 50.0, ["a", "b", "c"], seed=4)
+        assert found == encode(x, labels, encoder, 50.0, ["a", "b", "c"], seed=4)
+
+
+GOOD = idx(np.zeros((4, 3, 2), np.uint8))
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"", r"x: must be an IDX file \(0, 0, type, dimensions\), begins with b''"),
+        (b"\x89PNG\r\n", "must be an IDX file"),
+        (b"\0\0\x08\0", "must be an IDX file"),
+        (idx(np.zeros((4, 3), np.float32), 0x0D), r"must hold unsigned bytes \(IDX type 0x08\), holds type 0x0d"),
+        (GOOD[:9], "must say how long its 3 dimensions are, ends before; it is truncated"),
+        (GOOD[:-1], "must hold the 4 × 3 × 2 bytes that its header promises, holds 23; it is truncated or damaged"),
+        (GOOD + b"\0", "must hold the 4 × 3 × 2 bytes that its header promises, holds more"),
+        (idx(np.zeros((0, 3), np.uint8)), "must hold the 0 × 3 bytes .* cannot be in a file of 12 bytes"),
+        (b"\0\0\x08\x03" + b"\xff" * 12, "4294967295 × 4294967295 .* cannot be in a file of 16 bytes"),
+        (gzip.compress(b"\0\0\x08\x02" + struct.pack(">2I", 10**6, 10**6)), "cannot be in a file of"),
+        (gzip.compress(GOOD[:-1]), "holds 23"),
+        (gzip.compress(GOOD)[:-9], "cannot be read"),
+        (gzip.compress(GOOD)[:-12] + b"123456789012", "cannot be read"),
+        (b"\x1f\x8bnonsense", "cannot be read"),
+    ],
+)
+def test_what_is_no_idx_file_is_refused(data: bytes, message: str, tmp_path: Path) -> None:
+    (tmp_path / "x").write_bytes(data)
+    with pytest.raises(datasets.DataFileError, match=message):
+        datasets.read_idx(tmp_path / "x")
+
+
+def test_files_that_are_missing_folders_or_larger_than_memory_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for path in (tmp_path / "none", tmp_path):
+        with pytest.raises(datasets.DataFileError, match=f"{path}: cannot be read"):
+            datasets.read_idx(path)
+    monkeypatch.setattr("superspike.tasks.samples.memory", lambda: 20)
+    (tmp_path / "x").write_bytes(GOOD)
+    with pytest.raises(ParameterError, match="x: must fit into memory"):
+        datasets.read_idx(tmp_path / "x")
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    data=st.binary(max_size=40)
+    | st.binary(max_size=40).map(lambda tail: b"\0\0\x08" + tail)
+    | st.binary(max_size=40).map(lambda tail: gzip.compress(b"\0\0\x08" + tail))
+    | st.builds(lambda at, new: gzip.compress(GOOD)[:at] + new, st.integers(2, 60), st.binary(max_size=8))
+)
+@example(data=b"\0\0\x08\x01\0\0\0\x01a")
+@example(data=b"\0\0\x08\x41" + b"\0\0\0\x01" * 0x41 + b"a")
+def test_any_bytes_are_an_array_or_an_error_that_says_what_is_wrong(data: bytes, tmp_path: Path) -> None:
+    (tmp_path / "x").write_bytes(data)
+    with contextlib.suppress(ParameterError):
+        assert datasets.read_idx(tmp_path / "x").dtype == np.uint8
+
+
+def test_pictures_without_their_labels_are_refused(tmp_path: Path) -> None:
+    x, labels = pictures(6)
+    for name, array in (("x", x), ("y", labels), ("few", labels[:4])):
+        (tmp_path / name).write_bytes(idx(array))
+    with pytest.raises(ParameterError, match="few: must hold a label for each of the 6 pictures, has 4"):
+        load_idx(tmp_path / "x", tmp_path / "few")
+    with pytest.raises(ParameterError, match=r"y: must hold pictures .* are pictures and labels swapped\?"):
+        load_idx(tmp_path / "y", tmp_path / "x")
+    with pytest.raises(ParameterError, match=r"x: must hold labels .* are pictures and labels swapped\?"):
+        load_idx(tmp_path / "x", tmp_path / "x")
+    with pytest.raises(ParameterError, match=r"Samples\.labels: must be whole numbers in 0 … 1 \(2 classes\), got 2 of sample 2"):
+        load_idx(tmp_path / "x", tmp_path / "y", classes=["a", "b"])
+
+
+def test_a_folders_validation_is_drawn_from_its_training_files(folder: Path) -> None:
+    train, validation, test = load_images(folder, validation=0.25)
+    assert [np.bincount(part.labels).tolist() for part in (train, validation, test)] == [[6] * 3, [2] * 3, [2] * 3]
+    whole = encode(*pictures(24, 24))
+    keys = sorted((sample.label, *sample.spikes.times_ms) for sample in (*train, *validation))
+    assert keys == sorted((sample.label, *sample.spikes.times_ms) for sample in whole)
+    assert test == encode(*pictures(6, 6))
+    assert load_images(folder, validation=0.25, seed=2).validation != validation
+    assert [len(part) for part in load_images(folder, validation=3)] == [21, 3, 6]
+
+
+def test_train_and_test_of_one_seed_have_poisson_spikes_of_their_own(folder: Path) -> None:
+    for what in ("images-idx3-ubyte", "labels-idx1-ubyte"):
+        (folder / f"t10k-{what}").write_bytes(gzip.decompress((folder / f"train-{what}.gz").read_bytes()))
+    train, _, test = load_images(folder, "poisson", validation=0)
+    assert sorted(train.times.tolist()) != sorted(test.times.tolist())
+
+
+def test_a_folder_that_lacks_a_file_or_mixes_data_sets_is_refused(folder: Path) -> None:
+    (folder / "t10k-images-idx3-ubyte").write_bytes(idx(np.zeros((6, 5, 2), np.uint8)))
+    with pytest.raises(ParameterError, match=r"must have pictures as large as .* \(\(3, 2\)\), has \(5, 2\)"):
+        load_images(folder)
+    (folder / "t10k-images-idx3-ubyte").write_bytes(idx(np.zeros((6, 3, 2), np.uint8)))
+    (folder / "t10k-labels-idx1-ubyte").write_bytes(idx(np.full(6, 3, np.uint8)))
+    with pytest.raises(ParameterError, match=r"Samples\.labels: .* got 3 of sample 0"):
+        load_images(folder)
+    (folder / "t10k-labels-idx1-ubyte").unlink()
+    with pytest.raises(
+        ParameterError, match=r"must hold t10k-labels-idx1-ubyte or .*\.gz, does not; fetch\(NAME, FOLDER\) gets mnist"
+    ):
+        load_images(folder)
+    with pytest.raises(ParameterError, match="must be a folder of data, does not exist"):
+        load_images(folder / "none")
+
+
+def test_an_hdf5_file_of_spikes_is_read_in_ms_and_in_order(tmp_path: Path) -> None:
+    samples = load_hdf5(write_hdf5(tmp_path / "x.h5", 9), n_units=10)
+    assert samples.classes == ("eins", "zw\u00f6lf")
+    assert samples.labels.tolist() == [0, 1] * 4 + [0]
+    assert samples.duration == 1010.0  # the last spike's 1000 ms, which the trial ends after
+    for s, sample in enumerate(samples):
+        assert sample.spikes.ids.tolist() == [s] * s
+        assert sample.spikes.times_ms.tolist() == [125.0 * (i + 1) for i in range(s)]
+    cut = load_hdf5(tmp_path / "x.h5", duration=400.0, n_units=10, classes=["a", "b"])
+    assert np.diff(cut.offsets).tolist() == [0, 1, 2, 3, 3, 3, 3, 3, 3]
+    assert (cut.duration, cut.classes) == (400.0, ("a", "b"))
+
+
+def test_many_samples_of_an_hdf5_file_are_read_in_parts(tmp_path: Path) -> None:
+    n = 600
+    times = [np.array([s / 1000]) for s in range(n)]
+    units = [np.array([s % 7], np.uint16) for s in range(n)]
+    path = write_hdf5(tmp_path / "x.h5", n, **{"spikes/times": times, "spikes/units": units})
+    assert load_hdf5(path) == Samples(np.arange(n), np.arange(n) % 7, np.arange(n + 1), np.arange(n) % 2, 700, 600.0, ["eins", "zw\u00f6lf"])  # fmt: skip
+
+
+HALF = np.array([0.5], np.float16)
+
+
+@pytest.mark.parametrize(
+    ("instead", "message"),
+    [
+        ({"spikes/times": None}, "must hold spikes/times, an array of times .* per sample, does not"),
+        ({"spikes/units": np.zeros(12)}, "must hold spikes/units, an array of whole numbers per sample, does not"),
+        ({"labels": np.zeros(12)}, "must hold labels, an array of whole numbers, does not"),
+        ({"labels": np.zeros((12, 2), int)}, "must hold labels"),
+        ({"labels": np.zeros(11, int)}, "must hold spikes/times for each of 11 labels, has 12"),
+        ({"extra/speaker": np.zeros(11, int)}, "must hold extra/speaker for each of 12 labels, has 11"),
+        ({"spikes/units": [np.zeros(2, int)] * 12}, "must hold a unit for each time, has 0 and 2 in sample 0"),
+        ({"spikes/times": [HALF] * 12, "spikes/units": [np.full(1, 700)] * 12}, "units in 0 … 699, got 0.5 s of unit 700 in sample 0"),
+        ({"spikes/times": [HALF] * 11 + [-HALF], "spikes/units": [np.ones(1, int)] * 12}, "got -0.5 s of unit 1 in sample 11"),
+        ({"spikes/times": [HALF * np.inf] * 12, "spikes/units": [np.ones(1, int)] * 12}, "got inf s of unit 1 in sample 0"),
+        ({"labels": np.arange(12) % 3}, r"labels: must be whole numbers in 0 … 1 \(2 classes\), got 2 of sample 2"),
+    ],
+)  # fmt: skip
+def test_an_hdf5_file_of_something_else_is_refused(instead: dict[str, Any], message: str, tmp_path: Path) -> None:
+    with pytest.raises(ParameterError, match=message):
+        load_hdf5(write_hdf5(tmp_path / "x.h5", **instead))
+
+
+def test_an_hdf5_file_that_is_truncated_another_or_a_promise_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write_hdf5(tmp_path / "x.h5")
+    whole = path.read_bytes()
+    for data in (b"", b"nonsense", whole[: len(whole) // 2]):
+        path.write_bytes(data)
+        with pytest.raises(datasets.DataFileError, match=r"x\.h5: must be an HDF5 file of spikes, cannot be read"):
+            load_hdf5(path)
+    with pytest.raises(datasets.DataFileError, match="cannot be read"):
+        load_hdf5(tmp_path / "none.h5")
+    with h5py.File(path, "w") as file:
+        for key, kind in (("labels", "u1"), ("spikes/times", h5py.vlen_dtype("f2")), ("spikes/units", h5py.vlen_dtype("u2"))):
+            file.create_dataset(key, (10**12,), kind, chunks=(1000,))
+    with pytest.raises(
+        datasets.DataFileError, match=r"a spike train for each of 1000000000000 labels, has .* bytes; it is damaged"
+    ):
+        load_hdf5(path)
+    path.write_bytes(whole)
+    monkeypatch.setattr("superspike.tasks.samples.memory", lambda: 100)
+    with pytest.raises(ParameterError, match=r"x\.h5: must fit into memory .* give a shorter duration"):
+        load_hdf5(path)
+
+
+def test_whole_speakers_are_held_out_for_the_validation(tmp_path: Path) -> None:
+    write_hdf5(tmp_path / "shd_train.h5", 12)
+    write_hdf5(tmp_path / "shd_test.h5", 15)
+    train, validation, test = load_heidelberg(tmp_path)
+    assert [len(part) for part in (train, validation, test)] == [8, 4, 15]
+    assert train.duration == validation.duration == test.duration == 1760.0  # the longest file's
+    speakers = [{s // 2 % 3 for s in np.diff(part.offsets)} for part in (train, validation)]  # sample s has s spikes
+    assert not speakers[0] & speakers[1]
+    assert len(load_heidelberg(tmp_path, 350.0, 2, seed=2).train) == 4
+    with pytest.raises(ParameterError, match=r"load_heidelberg\.validation: must be a number of speakers in 1 … 2, got 3"):
+        load_heidelberg(tmp_path, validation=3)
+    write_hdf5(tmp_path / "shd_train.h5", 12, None)
+    with pytest.raises(ParameterError, match=r"must hold extra/speaker, by which the validation is chosen"):
+        load_heidelberg(tmp_path)
+
+
+def test_a_validation_file_is_the_validation(tmp_path: Path) -> None:
+    for part, n in (("train", 6), ("valid", 4), ("test", 5)):
+        write_hdf5(tmp_path / f"ssc_{part}.h5", n, None)
+    assert [len(part) for part in load_heidelberg(tmp_path)] == [6, 4, 5]
+    (tmp_path / "ssc_test.h5").unlink()
+    with pytest.raises(ParameterError, match=r"must hold NAME_train\.h5 and NAME_test\.h5 .* does not; unpack"):
+        load_heidelberg(tmp_path)
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[tuple[str, Path]]:
+    """The address of a server on this machine, and the folder that it serves."""
+    folder = tmp_path / "served"
+    folder.mkdir()
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def __init__(self, *arguments: Any) -> None:
+            super().__init__(*arguments, directory=str(folder))
+
+        def log_message(self, *arguments: Any) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Quiet) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/", folder
+        server.shutdown()
+        thread.join()
+
+
+def test_files_are_fetched_checked_and_unpacked(
+    served: tuple[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("pooch", reason="needs the extra data")
+    url, folder = served
+    write_hdf5(folder / "shd_train.h5")
+    with zipfile.ZipFile(folder / "shd_train.h5.zip", "w") as archive:
+        archive.write(folder / "shd_train.h5", "shd_train.h5")
+    (folder / "labels.gz").write_bytes(gzip.compress(idx(pictures(3)[1])))
+    sources = {
+        f"{url}{name}": f"md5:{hashlib.md5((folder / name).read_bytes()).hexdigest()}" for name in ("shd_train.h5.zip", "labels.gz")
+    }  # fmt: skip
+    monkeypatch.setitem(datasets.SOURCES, "shd", sources)
+    found = fetch("shd", tmp_path / "got")
+    assert found == [tmp_path / "got" / "shd_train.h5", tmp_path / "got" / "labels.gz"]
+    assert len(load_hdf5(found[0])) == 12
+    assert datasets.read_idx(found[1]).tolist() == [0, 1, 2]
+    for name in ("shd_train.h5.zip", "labels.gz"):
+        (folder / name).unlink()
+    assert fetch("shd", tmp_path / "got") == found  # it is there
+    with pytest.raises(ParameterError, match=r"fetch\.shd: must get shd_train\.h5\.zip .* could not .*; put shd_train\.h5 into"):
+        fetch("shd", tmp_path / "other")
+    (folder / "shd_train.h5.zip").write_bytes(b"another")
+    with pytest.raises(ParameterError, match=r"fetch\.shd: must get shd_train\.h5\.zip .* could not .*hash"):
+        fetch("shd", tmp_path / "other")
+    with pytest.raises(ParameterError, match=r"fetch\.name: must be one of mnist, fashion-mnist, shd, ssc, got 'imagenet'"):
+        fetch("imagenet", tmp_path)
+
+
+def test_a_package_that_is_not_installed_is_named_with_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "h5py", None)
+    with pytest.raises(ModuleNotFoundError, match=r"h5py: is not installed; pip install 'superspike\[data\]'"):
+        load_hdf5("x.h5")
