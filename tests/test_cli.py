@@ -249,7 +249,7 @@ BAD: list[tuple[list[str], str]] = [
     (["--duration", "20"], "duration: must be a number with its unit (us, µs, ms, s, min, h), e.g. 10ms, got '20'"),
     (["--duration", "0s"], "Training.duration_ms: must be > 0 ms"),
     (["--delay", "0.85ms"], "the nearest are 0.8 and 0.9 ms"),
-    (["--feedback", "foo"], "'symmetric', 'random', 'uniform', 'none'"),
+    (["--feedback", "foo"], "'symmetric', 'random', 'uniform', 'sign', 'none'"),
     (["--hidden", "4,x"], "hidden: must be a whole number, got 'x'"),
     (["--hidden", "-4"], "hidden: must be numbers of neurons"),
     (["--inputs", "0"], "PoissonInputs.inputs: must be a whole number >= 1, got 0"),
