@@ -123,7 +123,7 @@ def enter_spikes(h1, h2, m, x, d, times):
 def updates(w, m, scales, zeta, method, p, steps, times):
     """Rows of weights at the end of a block."""
     for row in range(times):
-        update.update_row(w[row], m[row], scales[row], zeta, method, p, steps, p, p, -p, p)
+        update.update_row(w[row], m[row], (scales[row],), zeta, method, p, p, steps, p, p, -p, p)
 
 
 def nanoseconds(function, *arguments):

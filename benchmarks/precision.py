@@ -3,7 +3,7 @@
 import numpy as np
 
 import superspike as ss
-from superspike.engine import event
+from superspike.engine import traces
 from superspike.engine.simulation import Simulation
 from superspike.model.scheme import error_filter, pre_filter, trace_filter
 
@@ -18,7 +18,8 @@ def block(engine: str, precision: str, interval: int = 0) -> tuple[list[list[int
     simulation = Simulation(network, TASK, engine)
     if interval:
         pre, trace, (error, impulse) = (f(network.rule, network.scheme) for f in (pre_filter, trace_filter, error_filter))
-        simulation._table = event.propagators(pre, trace, error, impulse, interval, network.dtype)
+        table = traces.propagators(pre, trace, error, impulse, interval, network.dtype)
+        simulation._tables = traces.Propagators(*(np.stack([x, x]) for x in table))
     simulation.learn(True)
     _, log = simulation.advance(5001)
     spikes = [np.stack(simulation.spikes(log, row)).tolist() for row in (1, 2)]
