@@ -13,7 +13,22 @@ from helpers import relative, spikes_of
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from superspike import LIF, SGD, FastSigmoid, Layer, Network, Projection, Rule, Scheme, Sigmoid, Spikes, Task, tasks
+from superspike import (
+    LIF,
+    SGD,
+    FastSigmoid,
+    Layer,
+    Network,
+    Projection,
+    Readout,
+    Rule,
+    Scheme,
+    Sigmoid,
+    Spikes,
+    SquaredError,
+    Task,
+    tasks,
+)
 from superspike.engine import jit, update
 from superspike.engine import simulation as simulation_module
 from superspike.engine.simulation import Simulation, threads_for
@@ -37,7 +52,7 @@ def options(network: Network) -> dict[str, object]:
     """What makes this network again."""
     return {
         name: getattr(network, name)
-        for name in ("neuron", "rule", "scheme", "feedback", "surrogate", "optimizer", "w0", "projections", "seed")
+        for name in ("neuron", "rule", "scheme", "feedback", "surrogate", "optimizer", "loss", "w0", "projections", "seed")
     }
 
 
@@ -119,8 +134,11 @@ def test_engines_agree_on_random_graphs(data: st.DataObject) -> None:
     )  # fmt: skip
     integration = draw(st.sampled_from(INTEGRATIONS))
     size = 0.02 if integration == "nmz19" else 1.0  # of weights, whose effects and gradients are some τ/dt as large there
+    readout = draw(st.sampled_from([None, None, Readout(5.0, 2.0), Readout(20.0, 20.0)]), "readout")
+    size *= 0.1 if readout else 1.0  # whose errors come in every step
     network = Network(
-        [n_in, *map(layer, hidden), layer(n_out)],
+        [n_in, *map(layer, hidden), Layer(n_out, readout) if readout else layer(n_out)],
+        loss=draw(st.sampled_from([SquaredError(tau=10.0), SquaredError(2.0, 3.0)])) if readout else "van_rossum",
         feedback=draw(st.sampled_from(list(FEEDBACKS))),
         surrogate=FastSigmoid(draw(st.sampled_from([0.2, 1.0, 5.0]))),
         # linear in the gradient: RMaxProp turns the sign of a gradient of 1e-20 into 1 mV
@@ -131,7 +149,7 @@ def test_engines_agree_on_random_graphs(data: st.DataObject) -> None:
             rho=draw(st.sampled_from([0.0, 1.0])), exponent=draw(st.sampled_from([0.0, 4.0])), block=50.0,
         ),
         scheme=Scheme(
-            delay=draw(st.sampled_from([0.0, 0.1, 0.8, 3.0])), integration=integration, precision="double",
+            delay=draw(st.sampled_from([0.1 if readout else 0.0, 0.1, 0.8, 3.0])), integration=integration, precision="double",
         ),
         w0=draw(st.sampled_from([20.0, 80.0, 200.0])) * size,
         recurrent=[draw(st.booleans(), "recurrent") for _ in hidden],

@@ -57,6 +57,7 @@ def test_a_readouts_potentials_are_filtered_spikes_and_its_gradient_is_the_losss
     cost, log = simulation.advance(STEPS)
     assert len(simulation.spikes(log, 1)[0]) > 20
     assert len(simulation.spikes(log, 2)[0]) == 0
+    np.testing.assert_allclose(log.potentials, potentials, rtol=1e-9, atol=1e-12)  # as above
     assert cost == pytest.approx((e[: STEPS - DELAY] ** 2).sum() / STEPS / N[2], rel=1e-9)
     assert relative(simulation.traces["m"][1], gradient) < 1e-9  # double precision, times the growth e^4 of an interval
 
@@ -90,6 +91,9 @@ def test_a_readout_learns_the_course_of_its_targets_and_is_saved(task: ss.Task, 
     run = ss.train(net, task, duration_ms=20_000)
     cost = run.metrics["cost"]
     assert np.mean(cost[-5:]) < 0.7 * np.mean(cost[:5])
+    found = ss.evaluate(net, task, duration_ms=300.0)
+    assert found.potentials.shape == (3000, N[2])
+    assert found.potentials.std() > 1
     run.save(tmp_path / "run")
     again = ss.Run.load(tmp_path / "run").network
     assert again.readout == READOUT

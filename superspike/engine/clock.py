@@ -9,7 +9,7 @@ from ..model import error, neuron, rule, surrogate
 from . import state as shared
 from .calls import call, keep, kept, unpack
 from .jit import choose_by_type, compiled, inlined, kernel
-from .state import Array, Constants, Layout, Log, State
+from .state import Array, Constants, Layout, Log, State, keep_potentials
 
 choose_by_type(surrogate.derivative)
 choose_by_type(neuron.potential)
@@ -49,6 +49,7 @@ def reading(cell: Any) -> Callable[..., None]:
         where, c, state, log = kept(place)
         a, b = where.start[layer], where.start[layer + 1]
         readout_step(state.v[a:b], state.current[a:b], state.f[late, a:b], unpack(cell, c.cells[layer]))
+        keep_potentials(log, u, state.f[late, a:b])
         log.ptr[layer, u + 1] = log.ptr[layer, u]
 
     return step

@@ -15,7 +15,7 @@ from ..model import neuron, rule, surrogate
 from . import state as shared
 from .calls import call, keep, kept, unpack
 from .jit import choose_by_type, compiled, inlined, kernel
-from .state import LANES, WINDOW, Array, Constants, Layout, Log, State, padded, staggered, zeros
+from .state import LANES, WINDOW, Array, Constants, Layout, Log, State, keep_potentials, padded, staggered, zeros
 from .traces import (
     IMPULSE,
     SQUARE,
@@ -174,6 +174,7 @@ def potentials(
     for s in range(window):
         row = state.f[(t + s + c.delay) & (len(state.f) - 1), a:b]
         readout_step(state.v[a:b], state.current[a:b], row, cell)
+        keep_potentials(log, u + s, row)
         log.ptr[layer, u + s + 1] = log.ptr[layer, u + s]
         deliver(where, state, log, layer, state.current[a:b], u + s, one)
 

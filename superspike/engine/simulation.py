@@ -133,7 +133,7 @@ class Simulation:
         ]
         self._states = [self.state, *(with_own_neurons(self.state) for _ in self._work[1:])]
         self._pool = ThreadPoolExecutor(self.threads - 1) if self.threads > 1 else None
-        per_step = most_inputs + most_targets + sum(sizes[1:] / (self.n_ref[1:] + 1)) + self._room + len(sizes)
+        per_step = most_inputs + most_targets + sum(sizes[1:] / (self.n_ref[1:] + 1)) + self._room + len(sizes) + sizes[-1]
         self._longest = max(1, int(MOST_IDS / per_step))
         self._totals: Array = np.zeros((self.threads, len(self.plastic)), dtype)
         self._history = delay + max(delay, *self.where.delay) + 2
@@ -339,7 +339,8 @@ class Simulation:
             ids[first : first + len(given)] = given
         sizes = np.empty(0 if self.network.loss.follows_spikes else begins[-1] - begins[-2], self.network.dtype)
         sizes[: len(self._tail_sizes)] = self._tail_sizes
-        return Log(ptr, ids, sizes)
+        outputs = self.network.sizes[-1]
+        return Log(ptr, ids, sizes, np.empty((steps if self.network.readout else 0, outputs), self.network.dtype))
 
     def _keep_tails(self, log: Log) -> None:
         """Keep the last steps' spikes, which the next call still delivers."""
@@ -417,4 +418,5 @@ def joined(logs: list[Log], history: int) -> Log:
         ids += [log.ids[ends[0] : ends[-1]] for log, ends in zip(logs, pieces, strict=True)]
         rows.append(begin + np.cumsum([0, *np.concatenate([np.diff(ends) for ends in pieces])]))
         begin = rows[-1][-1]
-    return Log(np.stack(rows), np.concatenate(ids), logs[0].sizes[:0])  # the engine has read them
+    potentials = np.concatenate([log.potentials for log in logs])
+    return Log(np.stack(rows), np.concatenate(ids), logs[0].sizes[:0], potentials)  # the engine has read the errors

@@ -127,6 +127,7 @@ class Log(NamedTuple):
     ptr: Array  # (layers + 1 or + 2, history + steps + 1), int32
     ids: Array  # int32
     sizes: Array  # of the last row's errors, the first of which is ``ids[ptr[-1, 0]]``
+    potentials: Array  # (steps, outputs): a readout's U (mV above rest); no rows where the outputs spike
 
 
 def padded(n: int, unit: int = LANES) -> int:
@@ -183,6 +184,14 @@ def learns(where: Layout, plastic: Array, layer: int) -> bool:
 def asked(where: Layout, log: Log) -> bool:
     """Whether the loss is asked for its errors: else they are the output's and the targets' spikes."""
     return len(log.ptr) > len(where.start)
+
+
+@compiled
+def keep_potentials(log: Log, u: int, potentials: Array) -> None:
+    """Write a readout's potentials of local step u into the log."""
+    row = log.potentials[u - (log.ptr.shape[1] - 1 - len(log.potentials))]
+    for k in range(len(row)):
+        row[k] = potentials[k]
 
 
 @compiled

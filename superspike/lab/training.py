@@ -7,6 +7,9 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ..engine.simulation import Simulation
 from ..model.network import Network
 from ..model.parameters import Param, check_memory
@@ -16,9 +19,11 @@ from ..spikes.trains import Spikes
 from ..tasks import Task
 from . import config
 from .config import Training
-from .observers import Metrics, Observer, Progress, Recorder, Report
+from .observers import Metrics, Observer, Outcome, Progress, Recorder, Report
 from .run import Run, layer_names
 from .schedule import Chunk, kept_bytes, measurement, schedule
+
+Array = NDArray[Any]
 
 PATIENCE = 10_000.0  # ms of training: a layer that has not spiked by then, or by the end of the run, gives a warning
 
@@ -97,6 +102,7 @@ class Evaluation(NamedTuple):
     """What a network does with its plasticity off: mean cost (Hz), firing rates (Hz), and how its spikes meet the target's.
 
     ``spikes`` holds the :class:`Spikes` of each layer and of ``target``; times (ms) from the beginning of the measurement.
+    ``potentials`` (steps, outputs) are a readout's, in mV above rest, step by step; there are none of neurons that spike.
     """
 
     cost: float
@@ -104,6 +110,7 @@ class Evaluation(NamedTuple):
     matches: Matches
     duration_ms: float
     spikes: dict[str, Spikes]
+    potentials: Array
 
 
 def evaluate(
@@ -133,7 +140,12 @@ def evaluate(
     on_compile(simulation)
     names, begin = layer_names(network.sizes), simulation.task.period
     metrics, recorder = Metrics(network, names), Recorder(simulation, names, everything=True)
-    follow(simulation, measurement(simulation.block_steps, begin, total), [metrics, recorder])
+    potentials: list[Array] = []
+
+    def keep(simulation: Simulation, chunk: Chunk, outcome: Outcome) -> None:
+        potentials.append(outcome[1].potentials)
+
+    follow(simulation, measurement(simulation.block_steps, begin, total), [metrics, recorder, keep])
     spikes = recorder.spikes([(begin, begin + total)], origin=begin)
     return Evaluation(
         cost=metrics.rows[-1][1],
@@ -141,4 +153,5 @@ def evaluate(
         matches=match(spikes["output"], spikes["target"], tolerance_ms),
         duration_ms=duration,
         spikes=spikes,
+        potentials=np.concatenate(potentials)[-total:],
     )
