@@ -285,14 +285,20 @@ def add_feedback(
     width, first = where.start[layer + 1] - where.start[layer], where.b_start[layer] - where.start[layer]
     for s in range(window):
         n, stop = item(work.before, s + ahead), item(work.before, s + ahead + 1)
-        if n == stop:
-            arrivals[s, begin:end] = 0
         for k in range(n, stop):
             row = first + item(work.wrong, k) * width
             factor = item(work.size, k) * item(step, (q + s, IMPULSE))
             for i in range(begin, end, lanes(arrivals)):
                 impulse = factor * load(feedback, row + i)
                 store(arrivals, (s, i), impulse if k == n else load(arrivals, (s, i)) + impulse)
+
+
+@compiled
+def remove_feedback(layer: int, window: int, ahead: int, work: Work) -> None:
+    """Nothing arrives at a hidden layer any more."""
+    for s in range(window):
+        if item(work.before, s + ahead) < item(work.before, s + ahead + 1):
+            work.arrivals[s, work.begin[layer] : work.end[layer]] = 0
 
 
 @compiled
@@ -522,6 +528,8 @@ def advance(
                     )
                     synapses(where, state, layer, kind, t + u - history, s, stop, spikes, old, table, q, work)
                     s = stop
+                if layer != output:
+                    remove_feedback(layer, window, c.ahead, work)
             elif layer == output:
                 errors(where, state, work, window, table, q)
         remove_errors(where, work, window)
