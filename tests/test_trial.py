@@ -394,6 +394,32 @@ def test_layers_without_input_go_on_as_a_plain_program_does(until: int) -> None:
         assert relative(found.z[k], u.max(0)) < 1e-12  # other orders of addition
 
 
+class Far(NamedTuple):
+    """From 50 steps on, one of the faults that would write where it must not."""
+
+    fault: float = 1.0
+    temperature: float = 10.0
+
+    def logits(self, u, outputs, dt, z):  # type: ignore[no-untyped-def]
+        for k in range(outputs):
+            z[k] = u[0, k]
+        if self.fault == 1 and u.shape[0] > 50:
+            z[10**6] = 1
+
+    def errors(self, u, z, outputs, label, dt, temperature, e):  # type: ignore[no-untyped-def]
+        if self.fault == 2 and u.shape[0] > 50:
+            e[10**6, 0] = 1
+        return z[0]
+
+
+@pytest.mark.parametrize("fault", [1.0, 2.0])
+def test_a_loss_of_ones_own_that_leaves_its_arrays_is_stopped(fault: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(ALL_LOSSES, "far", Far)
+    net = classifier([40, 30, 5], loss=Far(fault))
+    with pytest.raises(ParameterError, match=r"^Far: must keep to its arrays in logits and errors, got an index beyond them"):
+        net.gradient(samples(1, 40, 5))
+
+
 def test_weights_that_are_no_numbers_are_told() -> None:
     net = classifier([40, 30, 5])
     net.weights[1][0] = np.nan

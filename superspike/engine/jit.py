@@ -349,15 +349,23 @@ def inlined(function: Callable[..., Any]) -> Any:
     return numba.njit(pipeline_class=NoAlias, **PART)(function)
 
 
-def choose_by_type(stub: Callable[..., Any], **flags: Any) -> None:
-    """Let kernels call ``stub(self, …)``: it becomes the method of that name of the class of ``self``, at compile time."""
+def choose_by_type(stub: Callable[..., Any], writes: bool = False) -> None:
+    """Let kernels call ``stub(self, …)``: it becomes the method of that name of the class of ``self``, at compile time.
+
+    Where it ``writes`` to arrays, a guest's method, of a class from outside the package, checks every index.
+    """
 
     def choose(self: Any, *args: Any) -> Any:
-        if isinstance(self, types.BaseNamedTuple):  # a NamedTuple of floats is a NamedUniTuple, its own type
-            return getattr(self.instance_class, stub.__name__)  # type: ignore[attr-defined]
-        return None
+        if not isinstance(self, types.BaseNamedTuple):  # a NamedTuple of floats is a NamedUniTuple, its own type
+            return None
+        cls: type = self.instance_class  # type: ignore[attr-defined]
+        method = getattr(cls, stub.__name__)
+        if not writes or is_own(cls):
+            return method
+        guarded: Any = numba.njit(boundscheck=True, **INLINE)(method)
+        return lambda self, *arguments: guarded(self, *arguments)
 
-    overload(stub, jit_options=INLINE | flags, strict=False)(choose)
+    overload(stub, jit_options=INLINE, strict=False)(choose)
 
 
 def each(arrays: tuple[Array, ...], index: Any) -> tuple[Any, ...]:

@@ -23,7 +23,7 @@ from .vectors import item, put
 
 Array = NDArray[Any]
 
-choose_by_type(loss.impulses, boundscheck=True)  # a guest may write into its arrays, and nowhere else
+choose_by_type(loss.impulses, writes=True)  # a guest may write into its arrays, and nowhere else
 
 LANES = 32  # neurons per padding unit: in single precision two cache lines and one of the event engine's vectors
 REGISTER = 16  # of them fill a 512-bit register

@@ -102,7 +102,7 @@ class Evaluation(NamedTuple):
     """What a network does with its plasticity off: mean cost (Hz), firing rates (Hz), and how its spikes meet the target's.
 
     ``spikes`` holds the :class:`Spikes` of each layer and of ``target``; times (ms) from the beginning of the measurement.
-    ``potentials`` (steps, outputs) are a readout's, in mV above rest, step by step; there are none of neurons that spike.
+    ``potentials`` (steps, outputs) are a readout's, in mV above rest, step by step; None where the outputs spike.
     """
 
     cost: float
@@ -110,7 +110,7 @@ class Evaluation(NamedTuple):
     matches: Matches
     duration_ms: float
     spikes: dict[str, Spikes]
-    potentials: Array
+    potentials: Array | None
 
 
 def evaluate(
@@ -153,5 +153,5 @@ def evaluate(
         matches=match(spikes["output"], spikes["target"], tolerance_ms),
         duration_ms=duration,
         spikes=spikes,
-        potentials=np.concatenate(potentials)[-total:],
+        potentials=np.concatenate(potentials)[-total:] if network.readout else None,
     )
