@@ -190,7 +190,7 @@ def evaluate(run_folder: str, duration: str | None, engine: str, as_json: bool) 
     if as_json:
         click.echo(json.dumps({"cost": result.cost, "rates_hz": result.rates_hz, **met, "duration_ms": result.duration_ms}))
         return
-    click.echo(f"cost      {result.cost:.3g} {run.network.cost_unit} over {result.duration_ms / 1000:g} s")
+    click.echo(f"cost      {with_unit(result.cost, run.network.cost_unit)} over {result.duration_ms / 1000:g} s")
     click.echo(f"rates     {rates_text(result.rates_hz)}")
     click.echo(met_text(met))
 
@@ -353,6 +353,11 @@ def rates_text(rates: dict[str, float]) -> str:
     return ", ".join(f"{name} {rate:.1f}" for name, rate in rates.items()) + " Hz"
 
 
+def with_unit(value: float, unit: str) -> str:
+    """``12.3 Hz``, or the number alone where it has no unit."""
+    return f"{value:.3g} {unit}".rstrip()
+
+
 def met_text(found: dict[str, Any]) -> str:
     """How the output meets its targets."""
     if "hits" not in found and "accuracy" not in found:
@@ -368,7 +373,7 @@ def report_text(run: Run, folder: Path) -> str:
     found = run.summary()
     look = " (look at raster.png)" if (folder / "raster.png").exists() else ""
     return "\n".join([
-        f"cost      {found['cost_initial']:.3g} → {found['cost']:.3g} {run.network.cost_unit}",
+        f"cost      {found['cost_initial']:.3g} → {with_unit(found['cost'], run.cost_unit)}",
         f"rates     {rates_text(found['rates_hz'])}",
         f"{'at the end' if 'accuracy' in found else 'last period'}, {met_text(found)}",
         f"speed     {found['real_time_factor']:.0f} × real time",
