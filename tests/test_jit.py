@@ -302,7 +302,7 @@ def enclosed() -> Callable[[Any], Any]:
         (lambda a: untyped(a), "write.<locals>.implementation"),
         (lambda a: checked_untyped(a), ""),
         (lambda a: gufunc(a, a), "gufunc"),
-        (lambda a: (unchecked if a[0] else checked)(a), "FunctionType"),
+        (lambda a: (unchecked if a[0] else checked)(a), "FunctionType or write_far"),  # Python 3.13 calls in each branch
         (lambda a: increment(a[0]), ""),
         (lambda a: len(a) + a.sum() + min(a[0], abs(a[1])) + np.sum(a[1:]) + math.sqrt(a[2]), ""),
     ],
@@ -311,7 +311,7 @@ def enclosed() -> Callable[[Any], Any]:
 def test_a_function_that_gets_arrays_and_might_leave_their_bounds_is_found(function: Any, found: str) -> None:
     signature = (numba.int32[::1],)
     assert jit.why_not(function, signature) == ""
-    assert jit.unchecked_helper(function, signature).partition("[")[0] == found
+    assert jit.unchecked_helper(function, signature).partition("[")[0] in found.split(" or ")
 
 
 TABLE = np.arange(5)
