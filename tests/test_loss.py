@@ -265,6 +265,13 @@ def test_a_helper_of_a_loss_that_would_overrun_its_arrays_is_refused_or_stopped(
     assert found.stdout.startswith(f"Far.impulses: {message}")
 
 
+@pytest.mark.parametrize("value", [-1.0, "long", None])
+def test_a_window_that_is_no_time_is_refused(value: object, twice: type, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Twice, "window_ms", value)
+    with pytest.raises(ss.ParameterError, match=rf"Twice\.window_ms: must be >= 0 ms, got {value!r}"):
+        ss.Network([10, 6, 2], loss=twice())
+
+
 @pytest.mark.parametrize(("method", "value"), [("room", -1), ("room", 2.5), ("memory", None)])
 def test_what_a_loss_declares_is_checked(
     method: str, value: object, twice: type, small_task: ss.Task, monkeypatch: pytest.MonkeyPatch

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -12,6 +12,7 @@ import pytest
 import superspike as ss
 from superspike.lab import config
 from superspike.model.network import Projection, load_weights
+from superspike.model.neuron import NEURONS, LIFStep
 
 SIZES = [10, 6, 5, 2]
 
@@ -167,3 +168,30 @@ def test_layers_have_neurons_surrogates_and_frozen_weights_of_their_own_and_are_
 def test_impossible_layers_are_refused(layers: str, message: str) -> None:
     with pytest.raises(ss.ParameterError, match=message):
         config.build({"task": "poisson", "hidden": "5", "layers": layers})
+
+
+@pytest.mark.parametrize(
+    ("cell", "tau_ref", "message"),
+    [
+        (lambda: LIFStep(0.9, 0.1, 0.8, float("nan")), 5.0, r"Odd\.cell: must return numbers, got nan"),
+        (lambda: LIFStep(0.9, 0.1, 0.8, "x"), 5.0, r"Odd\.cell: must return numbers, got 'x'"),
+        (lambda: (0.9, 0.1), 5.0, r"Odd\.cell: must return a NamedTuple with a_syn, threshold, potential"),
+        (lambda: LIFStep(0.9, 0.1, 0.8, 10.0), -1.0, r"Odd\.tau_ref: must be >= 0 ms, got -1\.0"),
+    ],
+)  # fmt: skip
+def test_neurons_of_ones_own_that_cannot_be_are_refused(
+    cell: Any, tau_ref: float, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Odd(NamedTuple):
+        tau_mem: float = 10.0
+        tau_syn: float = 5.0
+        tau_ref: float = 5.0
+        v_threshold: float = -50.0
+        v_rest: float = -60.0
+
+        def cell(self, dt: float, integration: str) -> Any:
+            return cell()
+
+    monkeypatch.setitem(NEURONS, "odd", Odd)
+    with pytest.raises(ss.ParameterError, match=message):
+        ss.Network([3, 2], neuron=Odd(tau_ref=tau_ref))

@@ -16,7 +16,7 @@ from ..model.filters import HOLD, NO_FILTER
 from ..model.loss import needs
 from ..model.network import Network
 from ..model.neuron import CELL, Readout
-from ..model.parameters import ParameterError, cast, check_memory, one_of
+from ..model.parameters import Param, ParameterError, cast, check_memory, one_of
 from ..model.readout import of_trials
 from ..model.rule import RHO_PER_MV2
 from ..model.scheme import ENGINES, cost_per_squared_error, error_filter, pre_filter, readout_filter, trace_filter, whole_steps
@@ -65,6 +65,7 @@ class Simulation:
 
     def __init__(self, network: Network, task: Task, engine: str = "event", threads: int | None = None) -> None:
         one_of("engine", engine, ENGINES)
+        threads = None if threads is None else Param("", "", ge=1).check("Simulation.threads", threads, int)
         sizes, ends = network.sizes, (task.n_inputs, task.n_outputs)
         if (sizes[0], sizes[-1]) != ends:
             raise ParameterError(f"Network.sizes: must begin and end with the task's {ends[0]} and {ends[1]} units, got {sizes}")

@@ -132,6 +132,8 @@ def check_fit(function: str, network: Network, samples: Samples) -> None:
     """Raise ParameterError unless samples have as many inputs and classes as the network."""
     if not isinstance(samples, Samples):
         raise ParameterError(f"{function}.samples: must be Samples, got {type(samples).__name__}")
+    if not len(samples):
+        raise ParameterError(f"{function}.samples: must be some samples, got none")
     found, ends = (samples.n_units, len(samples.classes)), (network.sizes[0], network.sizes[-1])
     if found != ends:
         raise ParameterError(

@@ -65,6 +65,7 @@ def check_impulses(loss: Any) -> None:
         if type(cause).__module__.startswith("numba.") or "No matching definition" in str(cause):
             return  # the engine looks at what it calls
         raise
+    Param("ms", "", ge=0).check(f"{type(loss).__name__}.window_ms", loss.window_ms)
     if isinstance(found, bool) or not isinstance(found, (int, np.integer)):
         raise ParameterError(f"{type(loss).__name__}.impulses: must return how many errors it wrote, got {found!r}")
 
@@ -73,7 +74,10 @@ def check_errors(loss: Any) -> None:
     """The same of a loss of trials, as far as one sample of two outputs tells."""
     u, z, e, one = np.zeros((3, 2)), np.zeros(2), np.zeros((3, 2)), np.float64(1)
     attempt(loss, "logits", {"u": u, "outputs": 2, "dt": one, "z": z})
-    attempt(loss, "errors", {"u": u, "z": z, "outputs": 2, "label": 0, "dt": one, "temperature": one, "e": e})
+    Param("mV", "", gt=0).check(f"{type(loss).__name__}.temperature", getattr(loss, "temperature", None))
+    found = attempt(loss, "errors", {"u": u, "z": z, "outputs": 2, "label": 0, "dt": one, "temperature": one, "e": e})
+    if isinstance(found, bool) or not isinstance(found, (int, float, np.number)):
+        raise ParameterError(f"{type(loss).__name__}.errors: must return the loss, a number, got {found!r}")
 
 
 def check_loss(loss: Any) -> None:

@@ -206,6 +206,8 @@ class Network:
             number = len(projections)
         except (TypeError, AttributeError):
             found, number = {}, -1
+        if not all(isinstance(given, Projection) for given in found.values()):
+            number = -1
         last = len(self.sizes) - 1
         for pre, post in found:
             if post > last or pre > post or (pre == post and pre in (0, last)):

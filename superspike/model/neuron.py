@@ -78,6 +78,9 @@ def check_cell(neuron: Any) -> None:
     missing = [x for x in ("a_syn", "threshold", "potential", "after_spike", "seen") if not hasattr(cell, x)]
     if not isinstance(cell, tuple) or missing:
         raise ParameterError(f"{name}.cell: must return a NamedTuple with {', '.join(missing) or 'numbers'}, got {cell!r}")
+    odd = [x for x in cell if isinstance(x, bool) or not isinstance(x, Real) or math.isnan(x)]
+    if odd:
+        raise ParameterError(f"{name}.cell: must return numbers, got {odd[0]!r} in {cell!r}")
     for method, arguments in CELL.items():
         found = attempt(cell, method, arguments)
         if not isinstance(found, Real):

@@ -80,6 +80,8 @@ def check_scheme(scheme: Scheme, neuron: Any, rule: Rule) -> None:
             )
     whole_steps("Scheme.delay", scheme.delay, scheme.dt)
     address = f"{type(neuron).__name__}.tau_ref"
+    if not neuron.tau_ref >= 0:
+        raise ParameterError(f"{address}: must be >= 0 ms, got {neuron.tau_ref!r}")
     if whole_steps(address, neuron.tau_ref, scheme.dt) > MOST_REFRACTORY:
         longest = MOST_REFRACTORY * scheme.dt
         raise ParameterError(f"{address}: must be <= {longest:.4g} ms at dt = {scheme.dt:g} ms, got {neuron.tau_ref:g}")
