@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import superspike as ss
+from superspike.engine.simulation import Simulation
 from superspike.lab import config
 from superspike.model.network import Projection, load_weights
 from superspike.model.neuron import NEURONS, LIFStep
@@ -195,3 +196,69 @@ def test_neurons_of_ones_own_that_cannot_be_are_refused(
     monkeypatch.setitem(NEURONS, "odd", Odd)
     with pytest.raises(ss.ParameterError, match=message):
         ss.Network([3, 2], neuron=Odd(tau_ref=tau_ref))
+
+
+class TonicStep(NamedTuple):
+    rate: float
+    a_syn: float
+    threshold: float
+    bias: float
+
+    def potential(self, v: float, current: float) -> float:
+        return v + self.rate * (current + self.bias - v)
+
+    def after_spike(self, v: float) -> float:
+        return type(v)(0)
+
+    def seen(self, before: float, after: float) -> float:
+        return before
+
+
+class Tonic(NamedTuple):
+    """It spikes without input."""
+
+    bias: float = 20.0
+    tau_mem: float = 10.0
+    tau_syn: float = 5.0
+    tau_ref: float = 0.0
+    v_threshold: float = -50.0
+    v_rest: float = -60.0
+
+    def cell(self, dt: float, integration: str) -> TonicStep:
+        return TonicStep(dt / self.tau_mem, float(np.exp(-dt / self.tau_syn)), 10.0, self.bias)
+
+
+@pytest.mark.parametrize("engine", ["clock", "event"])
+@pytest.mark.parametrize("n", [1, 5, 30])
+def test_a_neuron_that_spikes_without_input_does_so_in_its_layer_alone(
+    engine: str, n: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(NEURONS, "tonic", Tonic)
+    network = ss.Network([4, ss.Layer(n, Tonic()), ss.Layer(2, Tonic(tau_ref=5.0))], recurrent=True, w0=0.0)
+    task = ss.tasks.poisson(n_inputs=4, outputs=2, seed=1)
+    simulation = Simulation(network, task, engine)
+    simulation.learn(True)
+    _, log = simulation.advance(5000)
+    for layer, size in ((1, n), (2, 2)):
+        ids = simulation.spikes(log, layer)[1]
+        assert set(ids) == set(range(size))
+        assert len(set(np.bincount(ids))) == 1, "all alike"
+        assert np.bincount(ids)[0] > 10
+    simulation.update()
+
+
+def test_a_snapshot_of_other_neurons_or_projections_is_refused() -> None:
+    task = ss.tasks.poisson(n_inputs=4, input_rate=50.0, outputs=2, seed=1)
+
+    def simulation(**options: Any) -> Simulation:
+        found = Simulation(ss.Network([4, 10, 2], w0=150.0, **options), task)
+        found.learn(True)
+        found.advance(2000)
+        return found
+
+    with pytest.raises(ss.ParameterError, match=r"refractory periods of at most 50 steps in layer 1, got \d+ steps to go"):
+        simulation().restore(simulation(neuron=ss.LIF(tau_ref=300.0)).snapshot())
+    with pytest.raises(ss.ParameterError, match=r"the same frozen projections, got plastic ones"):
+        simulation(projections=[ss.Projection(0, 1, plastic=False)]).restore(simulation().snapshot())
+    with pytest.raises(ss.ParameterError, match=r"Network\.weights: w0"):
+        simulation(projections=[ss.Projection(0, 1, mask=0.3)]).restore(simulation().snapshot())

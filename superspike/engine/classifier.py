@@ -119,7 +119,7 @@ class Classifier:
         self._memories, self._feedback = tuple(memories), zeros(b_start[-1], self.dtype)
         self.weights, self._gradients = (matrices(x, w_start, self.sizes[:-1], self.sizes[1:]) for x in (self._w, self._m))
         self._feedback_views = matrices(self._feedback, b_start[1:], self.sizes[-1:] * (len(self.sizes) - 2), self.sizes[1:-1])
-        for view, values in zip(self.weights, network.weights, strict=True):
+        for view, values in zip(self.weights, network.checked(network.weights), strict=True):
             view[...] = values
         self.updates = 0
         self.learning_rate = 1.0  # multiplies the optimiser's changes: for schedules

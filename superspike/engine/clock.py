@@ -37,7 +37,7 @@ def stepping(cell: Any, surrogate: Any) -> Callable[..., None]:
         fired = neuron_step(v, current, refractory, f, n_ref, own, its)
         log.ptr[layer, u + 1] = log.ptr[layer, u]
         if fired:
-            find_spikes(refractory, n_ref, 1, log.ptr[layer], u, log.ids)
+            find_spikes(refractory[: where.size[layer]], n_ref, 1, log.ptr[layer], u, log.ids)  # not the padding, whoever spikes
 
     return step
 

@@ -153,16 +153,17 @@ def neurons(
     a, b = where.start[layer], where.stop[layer]
     one = type(c.impulse)(1)
     v, current, refractory = state.v[a:b], state.current[a : where.start[layer + 1]], state.refractory[a:b]
+    counted = refractory[: where.size[layer]]  # a guest's neuron may spike without input, in the padding as well
     for s in range(window):
         f = state.f[(t + s + c.delay) & r, a:b]
         fired = neuron_step(v, current[: b - a], refractory, f, n_ref, cell, surrogate)
         if not at_once:
             ptr[layer, u + s + 1] = ptr[layer, u + s]
             if fired:
-                find_spikes(refractory, n_ref, 1, ptr[layer], u + s, ids)
+                find_spikes(counted, n_ref, 1, ptr[layer], u + s, ids)
         deliver(where, state, log, layer, current, u + s, one)
     if at_once:
-        find_spikes(refractory, n_ref, window, ptr[layer], u, ids)
+        find_spikes(counted, n_ref, window, ptr[layer], u, ids)
 
 
 @compiled

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 from collections.abc import Callable, Iterable, Mapping
@@ -79,6 +80,7 @@ class Simulation:
         delays = [whole_steps("Projection.delay", time, scheme.dt) for time in network.delays]
         check_memory("Projection.delay", f"{max(network.delays):g} ms", 16 * max(delays) * (len(sizes) + 2))  # of the log
         spiking = network.layers[1:]
+        self._cells = [layer.neuron.cell(scheme.dt, scheme.integration) for layer in spiking]
         self.n_ref = np.array([0, *(whole_steps("tau_ref", layer.neuron.tau_ref, scheme.dt) for layer in spiking)])
         most_inputs, most_targets = self.task.most_spikes
         self._room = self._declared("room", sizes[-1], sizes[-1], most_targets, 1)
@@ -90,7 +92,7 @@ class Simulation:
             read = trace = readout_filter(network.readout, scheme)
         self.constants = Constants(
             step=np.zeros(len(sizes), np.int64),
-            cells=numbers([(), *(layer.neuron.cell(scheme.dt, scheme.integration) for layer in spiking)], dtype),
+            cells=numbers([(), *self._cells], dtype),
             surrogates=numbers([(), *(layer.surrogate for layer in spiking)], dtype),
             n_ref=self.n_ref,
             ask=0,
@@ -201,8 +203,8 @@ class Simulation:
         u: Array = np.zeros(1, network.dtype)
         check_method("impulses", loss, read_only(ids), read_only(ids), read_only(u), 1, np.zeros(1), ids, u)
         check_method("step", self._method, one, (one,) * len(self.state.memories), one, one)
-        for layer in network.layers[1:]:
-            cell = cast(layer.neuron.cell(network.scheme.dt, network.scheme.integration), network.dtype)
+        for layer, coefficients in zip(network.layers[1:], self._cells, strict=True):
+            cell = cast(coefficients, network.dtype)
             check_method("derivative", cast(layer.surrogate, network.dtype), one)
             for method, shape in CELL.items():
                 check_method(method, cell, *[one] * len(shape))
@@ -212,8 +214,7 @@ class Simulation:
         network, held = self.network, (self.where, self.constants, self.state, self._open_log(0))
         engine, more = (event, (1, 1, 1, 1)) if self.engine == "event" else (clock, (1, 1, 1))
         with compile_lock():
-            for k, layer in enumerate(network.layers[1:], 1):
-                cell = layer.neuron.cell(network.scheme.dt, network.scheme.integration)
+            for k, (layer, cell) in enumerate(zip(network.layers[1:], self._cells, strict=True), 1):
                 if isinstance(layer.neuron, Readout):
                     self.constants.step[k] = address(engine.reading, (cell,), network.dtype, held, *more)
                 else:
@@ -386,6 +387,7 @@ class Simulation:
             own_length = ends.shape == (self._history + 1,) and ends[0] == 0 and ends[-1] == len(ids)
             if not own_length or np.any(np.diff(ends) < 0) or np.any((ids < 0) | (ids >= n)):
                 raise ParameterError(f"{address} the same network, with spikes of the last {self._history} steps, got others")
+        self._check_snapshot(address, snapshot)
         for name, x in [*self.state._asdict().items(), ("plastic", self.plastic)]:
             x[...] = snapshot[name]
         self.step = int(snapshot["step"])
@@ -396,6 +398,21 @@ class Simulation:
         network.feedback_weights = [snapshot[f"b{k}"].copy() for k in range(1, count + 1)]
         network.feedback_rng.bit_generator.state = json.loads(snapshot["random"].tobytes())
         self._copy_feedback()
+
+    def _check_snapshot(self, address: str, snapshot: Mapping[str, Array]) -> None:
+        """Raise ParameterError for numbers that this network's neurons and projections cannot have."""
+        start, longest = self.where.start, self.n_ref + 1
+        for layer, (a, b) in enumerate(itertools.pairwise(start)):
+            left = snapshot["refractory"][a:b]
+            if np.any((left < 0) | (left > longest[layer])):
+                raise ParameterError(
+                    f"{address} the same network, with refractory periods of at most {self.n_ref[layer]} steps in layer {layer}, "
+                    f"got {left.max()} steps to go"
+                )
+        frozen = [not (own.plastic and self.network.layers[own.post].plastic) for own in self.network.projections]
+        if np.any(snapshot["plastic"] & np.array(frozen)):
+            raise ParameterError(f"{address} the same network, with the same frozen projections, got plastic ones")
+        self.network.checked(self._matrices(snapshot["w"]))
 
     def counts(self, log: Log) -> Array:
         """How many spikes each layer and, in the end, the targets had in a call's steps."""

@@ -66,6 +66,9 @@ def check_impulses(loss: Any) -> None:
             return  # the engine looks at what it calls
         raise
     Param("ms", "", ge=0).check(f"{type(loss).__name__}.window_ms", loss.window_ms)
+    flags = [Param("", "").check(f"{type(loss).__name__}.{x}", getattr(loss, x), bool) for x in STREAM[:3]]
+    if flags[0] and flags[1]:
+        raise ParameterError(f"{type(loss).__name__}.follows_spikes: must be False where it reads potentials, got True")
     if isinstance(found, bool) or not isinstance(found, (int, np.integer)):
         raise ParameterError(f"{type(loss).__name__}.impulses: must return how many errors it wrote, got {found!r}")
 

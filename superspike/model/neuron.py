@@ -75,7 +75,8 @@ def check_cell(neuron: Any) -> None:
         raise ParameterError(f"{name}.v_threshold: {rule}, got {neuron.v_threshold:g}")
     one_of(f"{name}.reset", getattr(neuron, "reset", RESETS[0]), RESETS)
     cell = attempt(neuron, "cell", {"dt": 1e-3, "integration": "exact"})
-    missing = [x for x in ("a_syn", "threshold", "potential", "after_spike", "seen") if not hasattr(cell, x)]
+    fields = getattr(cell, "_fields", ())
+    missing = [x for x in ("a_syn", "threshold") if x not in fields] + [x for x in CELL if not hasattr(cell, x)]
     if not isinstance(cell, tuple) or missing:
         raise ParameterError(f"{name}.cell: must return a NamedTuple with {', '.join(missing) or 'numbers'}, got {cell!r}")
     odd = [x for x in cell if isinstance(x, bool) or not isinstance(x, Real) or math.isnan(x)]
