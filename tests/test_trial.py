@@ -420,6 +420,43 @@ def test_a_loss_of_ones_own_that_leaves_its_arrays_is_stopped(fault: float, monk
         net.gradient(samples(1, 40, 5))
 
 
+class Padded(NamedTuple):
+    """It errs in every number of its array, of which some are no output's."""
+
+    temperature: float = 10.0
+
+    def logits(self, u, outputs, dt, z):  # type: ignore[no-untyped-def]
+        for k in range(outputs):
+            z[k] = u[-1, k]
+
+    def errors(self, u, z, outputs, label, dt, temperature, e):  # type: ignore[no-untyped-def]
+        for t in range(e.shape[0]):
+            for k in range(e.shape[1]):
+                e[t, k] = 1
+        return z[0]
+
+
+class Unpadded(Padded):
+    """It errs in those of the outputs."""
+
+    def errors(self, u, z, outputs, label, dt, temperature, e):  # type: ignore[no-untyped-def]
+        for t in range(e.shape[0]):
+            for k in range(outputs):
+                e[t, k] = 1
+        return z[0]
+
+
+def test_errors_of_no_output_are_nobodys(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = []
+    for cls in (Padded, Unpadded):
+        monkeypatch.setitem(ALL_LOSSES, "padded", cls)
+        found.append(classifier([40, 30, 5], loss=cls()).gradient(samples(2, 40, 5))[1])
+        monkeypatch.delitem(ALL_LOSSES, "padded")
+    for ours, theirs in zip(*found, strict=True):
+        assert np.abs(theirs).max() > 0
+        np.testing.assert_array_equal(ours, theirs)
+
+
 def test_weights_that_are_no_numbers_are_told() -> None:
     net = classifier([40, 30, 5])
     net.weights[1][0] = np.nan

@@ -294,8 +294,8 @@ def readout_layer(z: Sizes, filter: Filter, w: Array, ptr: Array, ids: Array, u:
 
 
 @separate
-def list_errors(e: Array, ptr: Array, ks: Array, errors: Array) -> int:
-    """List the errors step by step and clear them; return the step after the last."""
+def list_errors(e: Array, outputs: int, ptr: Array, ks: Array, errors: Array) -> int:
+    """List the outputs' errors step by step and clear them; return the step after the last. A guest may err in the padding."""
     n, end, zero = 0, 0, e.dtype.type(0)
     none = above(load(e, (0, 0)), zero, zero)
     for t in range(len(e)):
@@ -307,9 +307,10 @@ def list_errors(e: Array, ptr: Array, ks: Array, errors: Array) -> int:
                 end = t + 1
                 while bits != 0:
                     k = i + lowest(bits)
-                    put(ks, n, k)
-                    put(errors, n, item(e, (t, k)))
-                    n += 1
+                    if k < outputs:
+                        put(ks, n, k)
+                        put(errors, n, item(e, (t, k)))
+                        n += 1
                     bits &= bits - 1
             store(e, (t, i), none)
     put(ptr, len(e), n)
@@ -569,7 +570,7 @@ def run(
         group.loss[b] = readout.errors(
             loss, read_only(work.u), read_only(group.z[b]), z.n[last], group.label[b], m.dt, m.temperature, work.e
         )
-        end_step = list_errors(work.e, work.error_ptr, work.error_k, work.error)
+        end_step = list_errors(work.e, z.n[last], work.error_ptr, work.error_k, work.error)
         if learning:
             learn(z, m, w, feedback, hidden, output, group, b, end_step, work)
 
