@@ -18,7 +18,7 @@ from numba.core import cgutils, types
 from numba.extending import lower_builtin, type_callable
 from numpy.typing import NDArray
 
-from .jit import FLAGS, WITHIN, OwnCache, Wide, is_own
+from .jit import WITHIN, cached
 
 Array = NDArray[Any]
 
@@ -120,9 +120,7 @@ def entry(factory: Callable[..., Any], classes: tuple[type, ...], dtype: type, s
     if numba.config.DISABLE_JIT:  # type: ignore[attr-defined]
         functions.append(made)
         return made, len(functions) - 1
-    dispatcher: Any = numba.njit(pipeline_class=Wide, **FLAGS | WITHIN)(made)
-    if all(map(is_own, classes)):
-        dispatcher._cache = OwnCache(made, classes)
+    dispatcher = cached(made, classes, **WITHIN)
     dispatcher.compile(signature)
     found = dispatcher.overloads[signature]
     return dispatcher, found.library.get_pointer_to_function(found.fndesc.llvm_func_name)

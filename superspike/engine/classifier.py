@@ -23,8 +23,9 @@ from ..model.readout import Rates, of_trials
 from ..model.scheme import readout_filter, whole_steps
 from ..tasks import Samples
 from . import trial
-from .jit import bound, check_method, read_only
-from .state import LANES, padded, zeros
+from .jit import bound, check_learning, check_method, read_only, together
+from .state import LANES, matrix, padded, zeros
+from .traces import interval as interval_of
 from .traces import propagators
 from .trial import GROWTH, Group, Model, Sizes, workspace
 
@@ -51,10 +52,9 @@ def peak(filter: Filter) -> float:
     return largest
 
 
-def matrices(flat: Array, start: Array, rows: Sequence[int], columns: Sequence[int]) -> list[Array]:
+def matrices(flat: Array, start: Array, widths: Sequence[int], sizes: Sequence[int]) -> list[Array]:
     """The matrices in a flat array, without the padding of their rows."""
-    ends = itertools.pairwise(start)
-    return [flat[a:b].reshape(n, -1)[:, :m] for (a, b), n, m in zip(ends, rows, columns, strict=True)]
+    return [matrix(flat, a, b, width, n) for (a, b), width, n in zip(itertools.pairwise(start), widths, sizes, strict=True)]
 
 
 def check_chain(network: Network) -> None:
@@ -117,8 +117,8 @@ class Classifier:
         self._sizes = Sizes(np.array(self.sizes, np.int64), np.array(widths, np.int64), w_start, b_start, 0)
         self._w, self._m, *memories = (zeros(w_start[-1], self.dtype, k) for k in range(2 + network.optimizer.memories))
         self._memories, self._feedback = tuple(memories), zeros(b_start[-1], self.dtype)
-        self.weights, self._gradients = (matrices(x, w_start, self.sizes[:-1], self.sizes[1:]) for x in (self._w, self._m))
-        self._feedback_views = matrices(self._feedback, b_start[1:], self.sizes[-1:] * (len(self.sizes) - 2), self.sizes[1:-1])
+        self.weights, self._gradients = (matrices(x, w_start, widths[1:], self.sizes[1:]) for x in (self._w, self._m))
+        self._feedback_views = matrices(self._feedback, b_start[1:], widths[1:-1], self.sizes[1:-1])
         for view, values in zip(self.weights, network.checked(network.weights), strict=True):
             view[...] = values
         self.updates = 0
@@ -136,9 +136,7 @@ class Classifier:
         """Raise the error that says what is wrong with somebody's own class, for the compiler or for memory."""
         one = self.dtype(1)
         table: Array = np.zeros((1, 1), self.dtype)
-        surrogate = cast(self.network.layers[1].surrogate, self.dtype)
-        check_method("derivative", surrogate, one)
-        check_method("step", self._method, one, (one,) * len(self._memories), one, one)
+        check_learning(self.network.layers[1].surrogate, self.network.optimizer, self.dtype)
         check_method("logits", self._loss, read_only(table), 1, one, table[0])
         check_method("errors", self._loss, read_only(table), read_only(table[0]), 1, 0, one, one, table)
 
@@ -268,8 +266,7 @@ class Classifier:
         if self._sizes.steps == steps:
             return
         number, outputs = self.dtype, self.sizes[-1]
-        fastest = min(*self._filter[:2], *self._readout[:2])
-        interval = min(steps, max(1, round(GROWTH[number] / -np.log(fastest))))
+        interval = interval_of(steps, self._filter, self._readout, growth=GROWTH[number])
         unfiltered = Filter(1.0, 1.0, 1.0), 1.0  # errors: what the tables hold of their filter is not read
         self._tables = tuple(
             propagators(pre, self._readout, *unfiltered, interval, number) for pre in (self._filter, self._readout)
@@ -323,8 +320,4 @@ class Classifier:
         """Call a kernel several times at once, in a thread each."""
         if kernel not in self._compiled:
             self._compiled[kernel] = bound(kernel, *calls[0])
-        function = self._compiled[kernel]
-        others = [self._pool.submit(function, *call) for call in calls[1:]] if self._pool else []
-        function(*calls[0])
-        for other in others:
-            other.result()
+        together(self._pool, self._compiled[kernel], calls)

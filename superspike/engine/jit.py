@@ -19,7 +19,8 @@ import stat
 import sys
 import tempfile
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ from numba.core.typed_passes import BaseNativeLowering, NativeLowering
 from numba.extending import lower_builtin, overload, type_callable
 from numpy.typing import NDArray
 
-from ..model.parameters import ParameterError
+from ..model.parameters import ParameterError, cast
 
 Array = NDArray[Any]
 
@@ -181,9 +182,7 @@ class OwnCache(NullCache):
 
     def _path(self, sig: Any, codegen: Any) -> Path:
         file, name = Path(inspect.getfile(self._function)), self._function.__qualname__
-        key = repr(
-            (file, name, self._classes, sig, codegen.magic_tuple(), sys.version)
-        ).encode()  # the machine and what it can do included
+        key = repr((file, name, self._classes, sig, codegen.magic_tuple(), sys.version)).encode()  # the machine's abilities, too
         return cache_folder() / f"{name}-{hashlib.sha256(key + file.read_bytes()).hexdigest()[:32]}.nbc"
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
@@ -226,11 +225,17 @@ class OwnCache(NullCache):
                 new.unlink(missing_ok=True)
 
 
-def kernel(function: Callable[..., Any]) -> Any:
-    """Compile an entry point: called from Python, which may run other threads meanwhile; cached in the package's own folder."""
-    entry: Any = numba.njit(pipeline_class=Wide, nogil=True, **FLAGS)(function)
-    entry._cache = OwnCache(function)
+def cached(function: Callable[..., Any], classes: tuple[type, ...] = (), **options: bool) -> Any:
+    """Compile a function on its own, made for parameters of ``classes``; kept in the package's folder if these are its own."""
+    entry: Any = numba.njit(pipeline_class=Wide, **FLAGS | options)(function)
+    if all(map(is_own, classes)):
+        entry._cache = OwnCache(function, classes)
     return entry
+
+
+def kernel(function: Callable[..., Any]) -> Any:
+    """Compile an entry point: called from Python, which may run other threads meanwhile."""
+    return cached(function, nogil=True)
 
 
 def bound(function: Any, *arguments: Any) -> Callable[..., Any]:
@@ -254,19 +259,27 @@ def check_method(method: str, *arguments: Any) -> None:
     of the types of its calls, ``self`` first.
     """
     signature = tuple(numba.typeof(x) for x in arguments)  # type: ignore[no-untyped-call]
-    if is_foreign(signature[0]) and not numba.config.DISABLE_JIT:  # type: ignore[attr-defined]
-        cls = type(arguments[0])
-        fault = why_not(getattr(cls, method), signature)
-        if fault:
-            raise ParameterError(
-                f"{cls.__name__}.{method}: must be made of what Numba compiles, numbers and functions of math, got: {fault}"
-            )
-        helper = unchecked_helper(getattr(cls, method), signature)
-        if helper:
-            raise ParameterError(
-                f"{cls.__name__}.{method}: must pass arrays only to functions that keep to their bounds, passes some to "
-                f"{helper}; compile it with numba.njit(boundscheck=True)"
-            )
+    if not is_foreign(signature[0]) or numba.config.DISABLE_JIT:  # type: ignore[attr-defined]
+        return
+    cls = type(arguments[0])
+    fault = why_not(getattr(cls, method), signature)
+    if fault:
+        raise ParameterError(
+            f"{cls.__name__}.{method}: must be made of what Numba compiles, numbers and functions of math, got: {fault}"
+        )
+    helper = unchecked_helper(getattr(cls, method), signature)
+    if helper:
+        raise ParameterError(
+            f"{cls.__name__}.{method}: must pass arrays only to functions that keep to their bounds, passes some to "
+            f"{helper}; compile it with numba.njit(boundscheck=True)"
+        )
+
+
+def check_learning(surrogate: Any, optimizer: Any, dtype: type) -> None:
+    """:func:`check_method` of what every rule calls of a surrogate and an optimiser, in the precision of the run."""
+    one = dtype(1)
+    check_method("derivative", cast(surrogate, dtype), one)
+    check_method("step", cast(optimizer, dtype), one, (one,) * optimizer.memories, one, one)
 
 
 @functools.cache
@@ -349,6 +362,17 @@ def inlined(function: Callable[..., Any]) -> Any:
     return numba.njit(pipeline_class=NoAlias, **PART)(function)
 
 
+@functools.cache
+def separate(function: Callable[..., Any]) -> Any:
+    """Compile a long part once for all kernels that call it; its array arguments must not overlap."""
+    return numba.njit(pipeline_class=NoAlias, **FLAGS | WITHIN)(function)
+
+
+def call_in_kernels(helper: Callable[..., Any]) -> None:
+    """Let kernels call a function of the model that is no method, a guest's method as well: it checks its bounds."""
+    overload(helper, jit_options=INLINE | {"boundscheck": True}, strict=False)(lambda *arguments: helper)
+
+
 def choose_by_type(stub: Callable[..., Any], writes: bool = False) -> None:
     """Let kernels call ``stub(self, …)``: it becomes the method of that name of the class of ``self``, at compile time.
 
@@ -422,6 +446,14 @@ def read_only_type(context: Any) -> Any:
 def read_only_value(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
     """It is the same array."""
     return arguments[0]
+
+
+def together(pool: ThreadPoolExecutor | None, function: Callable[..., None], calls: Sequence[tuple[Any, ...]]) -> None:
+    """Make several calls at once: the first in this thread, the others in the pool's."""
+    others = [pool.submit(function, *call) for call in calls[1:]] if pool else []
+    function(*calls[0])
+    for other in others:
+        other.result()
 
 
 def cores() -> int:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import Any
 
 import numpy as np
@@ -24,7 +23,7 @@ from ..model.scheme import ENGINES, cost_per_squared_error, error_filter, pre_fi
 from ..tasks import Task
 from . import clock, event, traces
 from .calls import address, numbers
-from .jit import check_method, compile_lock, cores, read_only
+from .jit import check_learning, check_method, compile_lock, cores, read_only, together
 from .state import (
     WINDOW,
     Constants,
@@ -124,7 +123,7 @@ class Simulation:
         self._limits = Limits(low, high, self._mask())
         self.cost_scale = (cost_per_squared_error(rule, scheme) if network.loss.filtered else 1.0) / sizes[-1]
         self._method = cast(network.optimizer, dtype)
-        interval = min(traces.interval(filter, self.block_steps) for filter in (pre, trace, read))
+        interval = traces.interval(self.block_steps, pre, trace, read)
         both = (pre, trace), (read, HOLD)
         tables = [traces.propagators(p, g, error, impulse, interval, dtype) for p, g in both]
         self._tables = traces.Propagators(*map(np.stack, zip(*tables, strict=True)))
@@ -198,16 +197,13 @@ class Simulation:
 
     def _check_methods(self) -> None:
         """Raise the error that says what is wrong with somebody's own class, for the compiler or for memory."""
-        network, one, ids = self.network, self.network.dtype(1), np.zeros(1, np.int32)
-        loss = cast(network.loss, network.dtype)
-        u: Array = np.zeros(1, network.dtype)
-        check_method("impulses", loss, read_only(ids), read_only(ids), read_only(u), 1, np.zeros(1), ids, u)
-        check_method("step", self._method, one, (one,) * len(self.state.memories), one, one)
-        for layer, coefficients in zip(network.layers[1:], self._cells, strict=True):
-            cell = cast(coefficients, network.dtype)
-            check_method("derivative", cast(layer.surrogate, network.dtype), one)
-            for method, shape in CELL.items():
-                check_method(method, cell, *[one] * len(shape))
+        network, dtype, ids = self.network, self.network.dtype, np.zeros(1, np.int32)
+        u: Array = np.zeros(1, dtype)
+        check_method("impulses", cast(network.loss, dtype), read_only(ids), read_only(ids), read_only(u), 1, np.zeros(1), ids, u)
+        for layer, cell in zip(network.layers[1:], self._cells, strict=True):
+            check_learning(layer.surrogate, network.optimizer, dtype)
+            for method, arguments in CELL.items():
+                check_method(method, cast(cell, dtype), *[dtype(1)] * len(arguments))
 
     def _link(self) -> None:
         """Compile the code of neurons, surrogates and loss, which kernels call, or load it from the cache."""
@@ -246,7 +242,7 @@ class Simulation:
             def advance(work: event.Work, state: State, log: Log) -> None:
                 event.advance(self.where, self.constants, state, log, *arguments[1:], self._tables, work)
 
-            self._together(advance, self._work, self._states, logs)
+            together(self._pool, advance, list(zip(self._work, self._states, logs, strict=True)))
 
     def _run_update(self, plastic: Array, rate: float) -> None:
         rule, dtype, memories = self.network.rule, self.network.dtype, tuple(self.state.memories)
@@ -257,15 +253,7 @@ class Simulation:
                 self.block_steps, dtype(rule.block), self.constants.rho, self._totals,
             )  # fmt: skip
 
-        self._together(share, range(self.threads))
-
-    def _together(self, function: Callable[..., None], *arguments: Iterable[Any]) -> None:
-        """Call ``function`` once per thread, with its one of each of the arguments."""
-        calls = list(zip(*arguments, strict=True))
-        others = [self._pool.submit(function, *call) for call in calls[1:]] if self._pool else []
-        function(*calls[0])
-        for other in others:
-            other.result()
+        together(self._pool, share, [(part,) for part in range(self.threads)])
 
     def advance(self, steps: int) -> tuple[float, Log]:
         """Simulate ``steps`` ≥ 1 steps; return their mean cost (Hz) and the log of spikes in these steps."""
@@ -402,7 +390,7 @@ class Simulation:
     def _check_snapshot(self, address: str, snapshot: Mapping[str, Array]) -> None:
         """Raise ParameterError for numbers that this network's neurons and projections cannot have."""
         start, longest = self.where.start, self.n_ref + 1
-        for layer, (a, b) in enumerate(itertools.pairwise(start)):
+        for layer, (a, b) in enumerate(pairwise(start)):
             left = snapshot["refractory"][a:b]
             if np.any((left < 0) | (left > longest[layer])):
                 raise ParameterError(

@@ -48,9 +48,10 @@ flush = inlined(rule.flush)
 INTERVAL = 4.0  # units of the faster of the traces' two time constants: measured in docs/engines.md
 
 
-def interval(trace: Filter, block: int) -> int:
-    """How many steps an interval takes: rounding bounds it, and the block that ends it anyway."""
-    return min(max(1, round(INTERVAL / -math.log(min(trace[:2])))), block)
+def interval(block: int, *filters: Filter, growth: float = INTERVAL) -> int:
+    """How many steps an interval takes: rounding bounds what grows with the fastest filter, and a block ends it anyway."""
+    fastest = min(min(filter[:2]) for filter in filters)
+    return min(max(1, round(growth / -math.log(fastest))), block)
 
 
 class Propagators(NamedTuple):

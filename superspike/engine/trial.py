@@ -22,18 +22,14 @@ number per post neuron and step with spikes). Nothing is kept per synapse and st
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import numba
 import numpy as np
-from numba.extending import overload
 
 from ..model import readout, rule, surrogate
 from ..model.filters import Filter
 from ..model.neuron import SubtractStep
-from .jit import FLAGS, INLINE, Array, NoAlias, choose_by_type, compiled, each, kernel, read_only
+from .jit import Array, call_in_kernels, choose_by_type, compiled, each, kernel, read_only, separate
 from .state import zeros
 from .traces import Propagators, chain_free, load_eight, store_eight
 from .update import update_row
@@ -42,17 +38,6 @@ from .vectors import above, add, bits_above, item, lanes, load, lowest, put, sto
 choose_by_type(surrogate.derivative)
 choose_by_type(readout.logits, writes=True)  # a guest may write into its arrays, and nowhere else
 choose_by_type(readout.errors, writes=True)
-
-
-@functools.cache
-def separate(function: Callable[..., Any]) -> Any:
-    """Compile a part of the kernels once for all that call it; its array arguments must not overlap."""
-    return numba.njit(pipeline_class=NoAlias, **FLAGS)(function)
-
-
-def call_in_kernels(helper: Callable[..., Any]) -> None:
-    """Let kernels call a function of the model that is no method."""
-    overload(helper, jit_options=INLINE | {"boundscheck": True}, strict=False)(lambda *arguments: helper)
 
 
 call_in_kernels(readout.cross_entropy)

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..engine import traces, update
-from ..engine.jit import bound, check_method, choose_by_type, compiled, each, inlined, kernel
+from ..engine.jit import bound, check_learning, choose_by_type, compiled, each, inlined, kernel
 from ..engine.state import padded, zeros
 from ..engine.traces import (
     GAIN,
@@ -477,7 +477,7 @@ class SuperSpike(Stateful):
         delay, width = whole_steps("SuperSpike.delay_ms", scheme.delay, dt_ms), padded(self.n_post)
         check_memory("SuperSpike.delay_ms", f"{scheme.delay:g} ms", delay * (16 * self.n_pre + 8 * width))
         trace = trace_filter(rule, scheme)
-        interval = traces.interval(trace, self._block_steps)
+        interval = traces.interval(self._block_steps, trace)
         self._table = traces.propagators(pre_filter(rule, scheme), trace, GIVEN, 0.0, interval, dtype)
         self._state = Traces(
             counters=np.zeros(4, np.int64),
@@ -509,9 +509,7 @@ class SuperSpike(Stateful):
         decay = math.exp(-dt_ms / tau_het_ms)
         own = cast(OwnRate(rho * RHO_PER_MV2, exponent, decay, decay**exponent), dtype)
         self._surrogate, self._own = cast(surrogate, dtype), own
-        one = dtype(1)
-        check_method("derivative", self._surrogate, one)
-        check_method("step", cast(optimizer, dtype), one, (one,) * optimizer.memories, one, one)
+        check_learning(surrogate, optimizer, dtype)
         self._advance = bound(advance, *self._arguments(self._error, 0, 0))
         self._end_block = (
             cast(optimizer, dtype), dtype, self._block_steps, dtype(block_ms), own.rho, dtype(w_min), dtype(w_max),
