@@ -51,6 +51,16 @@ def test_what_a_network_says_of_samples_adds_up(manifolds: tuple[ss.Samples, ss.
     assert found.spikes_per_decision > 1
 
 
+def test_feedback_that_follows_weights_follows_them_to_the_end(manifolds: tuple[ss.Samples, ss.Samples, ss.Samples]) -> None:
+    net = network()
+    start = net.feedback_weights[0].copy()
+    ss.fit(net, manifolds[0], epochs=1)
+    found = net.feedback_weights[0].copy()
+    net.refresh_feedback()
+    np.testing.assert_array_equal(found, net.feedback_weights[0])
+    assert np.any(found != start)
+
+
 def test_the_interval_is_wilsons() -> None:
     right = np.arange(100) < 98
     found = ss.Classification(np.where(right, 0, 1), np.zeros(100, int), 2, 0.0, 0.0)

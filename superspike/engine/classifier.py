@@ -111,6 +111,7 @@ class Classifier:
         self._readout = readout_filter(network.layers[-1].neuron, network.scheme)
         self._dropout_rng = np.random.default_rng(network.seed).spawn(3)[2]
         self._gains = self._feedback_gains(network.drawn_weights())
+        network.refresh_feedback()
         widths = [*(padded(n, 2 * LANES) for n in self.sizes[:-1]), padded(self.sizes[-1])]
         w_start = np.cumsum([0, *(n * width for n, width in zip(self.sizes, widths[1:], strict=False))])
         b_start = np.cumsum([0, 0, *(self.sizes[-1] * width for width in widths[1:-1])])
@@ -160,9 +161,6 @@ class Classifier:
             if len(self.sizes) == 3:  # what follows comes to, in less time
                 return [self.weights[-1].T]
             return [MV_PER_V * b for b in self._symmetric(self.weights)]
-        if self.network.feedback.follows_weights:
-            self.network.weights = self.weights
-            self.network.refresh_feedback()
         return [gain * b for gain, b in zip(self._gains, self.network.feedback_weights, strict=True)]
 
     def forward(self, samples: Samples, which: ArrayLike | None = None) -> Outcome:
@@ -200,6 +198,7 @@ class Classifier:
         if not (np.isfinite(totals).all() and np.isfinite(outcome.loss).all()):
             raise ParameterError(f"{self!r}: gradients or weight changes are no longer finite; lower the learning rate")
         self.network.weights = self.weights
+        self.network.refresh_feedback()
         return outcome
 
     def __repr__(self) -> str:
