@@ -5,16 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ..model import error, neuron, rule, surrogate
+from ..model import error, neuron, rule
 from . import state as shared
 from .calls import call, keep, kept, unpack
-from .jit import choose_by_type, compiled, inlined, kernel
+from .jit import compiled, inlined, kernel
 from .state import Array, Constants, Layout, Log, State, keep_potentials
 
-choose_by_type(surrogate.derivative)
-choose_by_type(neuron.potential)
-choose_by_type(neuron.after_spike)
-choose_by_type(neuron.seen)
 readout_step, readout_row_step = inlined(neuron.readout_step), inlined(rule.readout_row_step)
 neuron_step, add_rows, find_spikes = inlined(neuron.neuron_step), inlined(neuron.add_rows), compiled(neuron.find_spikes)
 error_step, add_squares = inlined(error.error_step), inlined(error.add_squares)

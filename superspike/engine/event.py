@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..model import neuron, rule, surrogate
+from ..model import neuron, rule
 from . import state as shared
 from .calls import call, keep, kept, unpack
-from .jit import choose_by_type, compiled, inlined, kernel
+from .jit import compiled, inlined, kernel
 from .state import LANES, WINDOW, Array, Constants, Layout, Log, State, keep_potentials, padded, staggered, zeros
 from .traces import (
     IMPULSE,
@@ -34,10 +34,6 @@ from .traces import (
 )
 from .vectors import add, item, lanes, load, put, store
 
-choose_by_type(surrogate.derivative)
-choose_by_type(neuron.potential)
-choose_by_type(neuron.after_spike)
-choose_by_type(neuron.seen)
 readout_step = inlined(neuron.readout_step)
 neuron_step, add_rows, find_spikes = inlined(neuron.neuron_step), inlined(neuron.add_rows), compiled(neuron.find_spikes)
 flush = inlined(rule.flush)

@@ -185,9 +185,7 @@ class Simulation:
 
         What is off rests: the synapses' traces, and the errors of hidden layers of which no synapse learns.
         """
-        self.plastic[:] = [on and projection.plastic for projection in self.network.projections]
-        for layer, made in enumerate(self.network.layers):
-            self.plastic[self.where.post == layer] &= made.plastic
+        self.plastic[:] = np.array(self.network.plastic) & on
         if not self.network.feedback.follows_weights and not any(np.any(b) for b in self.network.feedback_weights):
             self.plastic[self.where.post != self.where.output] = False
 
@@ -397,8 +395,7 @@ class Simulation:
                     f"{address} the same network, with refractory periods of at most {self.n_ref[layer]} steps in layer {layer}, "
                     f"got {left.max()} steps to go"
                 )
-        frozen = [not (own.plastic and self.network.layers[own.post].plastic) for own in self.network.projections]
-        if np.any(snapshot["plastic"] & np.array(frozen)):
+        if np.any(snapshot["plastic"] & ~np.array(self.network.plastic)):
             raise ParameterError(f"{address} the same network, with the same frozen projections, got plastic ones")
         self.network.checked(self._matrices(snapshot["w"]))
 

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..model import loss
+from ..model import loss, neuron, surrogate
 from ..model.filters import Filter
 from .calls import kept, unpack
 from .jit import choose_by_type, compiled, read_only
@@ -23,6 +23,10 @@ from .vectors import item, put
 
 Array = NDArray[Any]
 
+choose_by_type(surrogate.derivative)
+choose_by_type(neuron.potential)
+choose_by_type(neuron.after_spike)
+choose_by_type(neuron.seen)
 choose_by_type(loss.impulses, writes=True)  # a guest may write into its arrays, and nowhere else
 
 LANES = 32  # neurons per padding unit: in single precision two cache lines and one of the event engine's vectors
@@ -51,7 +55,7 @@ class Layout(NamedTuple):
 class Constants(NamedTuple):
     """Everything that stays fixed during a run, in the precision of the run."""
 
-    step: Array  # (layers,): where the code of each layer's neurons is: see jit.call
+    step: Array  # (layers,): where the code of each layer's neurons is: see calls.call
     cells: Array  # (layers, …): the numbers of its neurons' coefficients,
     surrogates: Array  # (layers, …): and of its surrogate
     n_ref: Array  # (layers,): steps

@@ -35,7 +35,6 @@ from .traces import Propagators, chain_free, load_eight, store_eight
 from .update import update_row
 from .vectors import above, add, bits_above, item, lanes, load, lowest, put, store
 
-choose_by_type(surrogate.derivative)
 choose_by_type(readout.logits, writes=True)  # a guest may write into its arrays, and nowhere else
 choose_by_type(readout.errors, writes=True)
 

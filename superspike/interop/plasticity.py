@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..engine import traces, update
-from ..engine.jit import bound, check_learning, choose_by_type, compiled, each, inlined, kernel
+from ..engine.jit import bound, check_learning, compiled, each, inlined, kernel
 from ..engine.state import padded, zeros
 from ..engine.traces import (
     GAIN,
@@ -51,7 +51,6 @@ Array = NDArray[Any]
 RULE, SCHEME, NEURON = Rule(), Scheme(), LIF()  # the defaults
 GIVEN = Filter(1.0, 1.0, 1.0)  # of the error: the caller filters it
 
-choose_by_type(surrogate.derivative)
 derivative, update_row, flush = surrogate.derivative, update.update_row, inlined(rule.flush)
 own_rate_step, own_rate_spikes = inlined(rule.own_rate_step), inlined(rule.own_rate_spikes)
 

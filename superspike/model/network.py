@@ -309,6 +309,11 @@ class Network:
             f"{j}, got {w[j, i]:g} mV"
         )
 
+    @property
+    def plastic(self) -> list[bool]:
+        """Which projections learn: those that are plastic and end in a layer that is."""
+        return [own.plastic and self.layers[own.post].plastic for own in self.projections]
+
     def refresh_feedback(self) -> None:
         """Renew the feedback matrices after the weights have changed."""
         if self.feedback.follows_weights:

@@ -33,7 +33,7 @@ class LIFStep(NamedTuple):
     threshold: float
 
     def potential(self, v: float, current: float) -> float:
-        """V one step later."""
+        """The potential one step later."""
         return self.a_mem * v + self.c_mem * current  # ZG18 Eq. 3.1
 
     def after_spike(self, v: float) -> float:
@@ -55,7 +55,7 @@ class SubtractStep(NamedTuple):
     drop: float
 
     def potential(self, v: float, current: float) -> float:
-        """V one step later."""
+        """The potential one step later."""
         return self.a_mem * v + self.c_mem * current  # ZG18 Eq. 3.1
 
     def after_spike(self, v: float) -> float:
@@ -161,7 +161,7 @@ class Readout(NamedTuple):
 
 
 def potential(self: Any, v: float, current: float) -> float:
-    """V one step later, by the neuron's own equation."""
+    """The potential one step later, by the neuron's own equation."""
     return self.potential(v, current)  # type: ignore[no-any-return]
 
 
