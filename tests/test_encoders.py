@@ -130,7 +130,7 @@ def test_what_cannot_be_encoded_is_named(x: Any, labels: Any, options: dict[str,
 
 
 def test_labels_are_checked_before_anything_is_encoded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(encoders, "in_order", lambda *spikes: pytest.fail("encoded"))
+    monkeypatch.setattr("superspike.tasks.samples.in_order", lambda *spikes: pytest.fail("encoded"))
     with pytest.raises(ParameterError, match=r"Samples\.labels: must give every class a sample"):
         encode([[0.5]], [1])
 

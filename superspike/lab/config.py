@@ -202,6 +202,14 @@ def parse(option: Option, value: Any) -> Any:
     return str(os.fspath(value))
 
 
+def parsed(address: str, option: Option, value: Any) -> Any:
+    """:func:`parse`, with the option's ``address`` in the error."""
+    try:
+        return parse(option, value)
+    except ParameterError as error:
+        raise ParameterError(f"{address}: {error}") from None
+
+
 def assigned(value: Any, example: str) -> dict[str, dict[str, Any]]:
     """What is said of each thing by its name, from a text like the ``example`` or from a table of tables."""
     table: dict[str, dict[str, Any]] = {name: dict(own) for name, own in value.items()} if isinstance(value, Mapping) else {}
@@ -223,10 +231,7 @@ def _projections(table: dict[str, dict[str, Any]]) -> list[Projection]:
             if field not in PROJECTION:
                 raise ParameterError(f"{name}.{field}: must be one of {', '.join(PROJECTION)}, got {field!r}")
             kind = Option(PROJECTION[field], bool, TRUTH) if field == "plastic" else Option(PROJECTION[field], float)
-            try:
-                own[field] = parse(kind, given)
-            except ParameterError as error:
-                raise ParameterError(f"{name}.{field}: {error}") from None
+            own[field] = parsed(f"{name}.{field}", kind, given)
         found.append(Projection.named(name, **own))
     return found
 
@@ -309,10 +314,7 @@ def build(table: Mapping[str, Any]) -> tuple[tasks.Task, Network, Training]:
     for key, value in table.items():
         if key not in known:
             raise ParameterError(f"unknown option {key!r}; known: {', '.join(known)}")
-        try:
-            values[key] = parse(known[key], value)
-        except ParameterError as error:
-            raise ParameterError(f"{key}: {error}") from None
+        values[key] = parsed(key, known[key], value)
     used = set(OWN)
 
     def make(cls: type) -> Any:
@@ -339,7 +341,7 @@ def build(table: Mapping[str, Any]) -> tuple[tasks.Task, Network, Training]:
     task = tasks.make(inputs, targets, values.get("period"), values.get("task_seed", seed))
     sizes = [task.n_inputs, *values.get("hidden", HIDDEN), task.n_outputs]
     network = Network(
-        made_layers(sizes, values, chosen),
+        made_layers(sizes, values.get("layers", {}), chosen, known),
         rule=rule, scheme=scheme, w0=values.get("w0", W0), weights=weights, seed=seed,
         recurrent=values.get("recurrent", False), skip=values.get("skip", ()),
         projections=values.get("projections", ()), **chosen,
@@ -347,20 +349,19 @@ def build(table: Mapping[str, Any]) -> tuple[tasks.Task, Network, Training]:
     return task, network, training
 
 
-def made_layers(sizes: list[int], values: Mapping[str, Any], chosen: Mapping[str, Any]) -> list[Layer]:
+def made_layers(
+    sizes: list[int], table: Mapping[str, Any], chosen: Mapping[str, Any], known: Mapping[str, Option]
+) -> list[Layer]:
     """Layers of these sizes with what the option ``layers`` says of them; what it does not say is as in the whole network."""
-    layers, known = [Layer(n) for n in sizes], options()
-    for name, given in values.get("layers", {}).items():
+    layers = [Layer(n) for n in sizes]
+    for name, given in table.items():
         if name not in map(str, range(1, len(sizes))):
             raise ParameterError(f"layers: must be of layers 1 … {len(sizes) - 1}, the output, got {name}")
         k = int(name)
         own, made, used = {}, dict[str, Any](), {PLASTIC}
         for key, text in given.items():
             option = Option(Param("", ""), bool, TRUTH) if key == PLASTIC else known.get(key, Option(Param("", ""), str))
-            try:
-                own[key] = parse(option, text)
-            except ParameterError as error:
-                raise ParameterError(f"layers: {name}.{key}: {error}") from None
+            own[key] = parsed(f"layers: {name}.{key}", option, text)
         for kind in ("neuron", "surrogate"):
             general = chosen[kind]
             cls = CHOICES[kind].find(own.get(kind, CHOICES[kind].name_of(general)))
@@ -380,10 +381,23 @@ def layers_in_words(network: Network) -> str:
     words = []
     for k, layer in enumerate(network.layers[1:], 1):
         if (layer.neuron, layer.surrogate, layer.plastic) != (network.neuron, network.surrogate, True):
-            own: dict[str, Any] = {PLASTIC: str(layer.plastic).lower()}
+            own: dict[str, Any] = {PLASTIC: layer.plastic}
             for kind in ("neuron", "surrogate"):
                 own |= {kind: CHOICES[kind].name_of(getattr(layer, kind))} | to_options(getattr(layer, kind))
             words += [f"{k}.{name}={in_words(x, '')}" for name, x in own.items()]
+    return ",".join(words)
+
+
+def projections_in_words(network: Network) -> str:
+    """The option that gives a network's projections what they have of their own; matrices are in its file."""
+    words = [
+        f"{projection.name}.{field}={in_words(value, param.unit)}"
+        for projection in network.projections
+        for field, param in PROJECTION.items()
+        if (value := getattr(projection, field)) is not None
+        and field not in projection.arrays
+        and (field, value) != ("plastic", True)
+    ]
     return ",".join(words)
 
 
@@ -405,16 +419,8 @@ def table(task: tasks.Task, network: Network, training: Training, initial_weight
         found["skip"] = ",".join(f"{pre}-{post}" for pre, post in network.skip)
     if words := layers_in_words(network):
         found["layers"] = words
-    own = [
-        f"{projection.name}.{field}={in_words(value, param.unit)}"
-        for projection in network.projections
-        for field, param in PROJECTION.items()
-        if (value := getattr(projection, field)) is not None
-        and field not in projection.arrays
-        and (field, value) != ("plastic", True)
-    ]
-    if own:
-        found["projections"] = ",".join(own)
+    if words := projections_in_words(network):
+        found["projections"] = words
     for kind, registry in CHOICES.items():
         values = getattr(network, kind)
         found[kind] = registry.name_of(values)

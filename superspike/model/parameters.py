@@ -251,14 +251,15 @@ def one_of(address: str, value: str, known: Iterable[str]) -> str:
     return value
 
 
-def extra(package: str) -> Any:
-    """The optional package ``package``, which the extra of that name installs."""
+def extra(package: str, name: str = "") -> Any:
+    """The optional package ``package``, which the extra ``name`` installs, by default that of the package's name."""
     try:
         return importlib.import_module(package)
     except ModuleNotFoundError as error:
         if error.name != package:
             raise
-        raise ModuleNotFoundError(f"{package}: is not installed; pip install 'superspike[{package}]'", name=package) from None
+        remedy = f"pip install 'superspike[{name or package}]'"
+        raise ModuleNotFoundError(f"{package}: is not installed; {remedy}", name=package) from None
 
 
 # How many of the unit on the left make one of the API's units: ms, mV, Hz, 1/mV.

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from ..model.parameters import ParameterError, check_seed, extra, one_of
 from ..spikes.trains import number_of_units
 from .encoders import encode_with
-from .samples import BYTES, DURATION, Samples, Split, before, check_memory, in_order, longest
+from .samples import DURATION, Parts, Samples, Split, before, check_memory, longest
 
 Array = NDArray[Any]
 
@@ -203,7 +203,7 @@ def _read_hdf5(
     """The samples of an HDF5 file, and who speaks in each, if it says so."""
     name, n_units = os.fspath(path), number_of_units("load_hdf5.n_units", n_units)
     duration = None if duration is None else DURATION.check("load_hdf5.duration", duration)
-    h5py = _optional("h5py")
+    h5py = extra("h5py", "data")
     try:
         with h5py.File(name, "r") as file:
             labels = _dataset(h5py, name, file, "labels", "iu", ragged=False)
@@ -245,7 +245,7 @@ def _dataset(h5py: Any, name: str, file: Any, key: str, kinds: str, ragged: bool
 
 def _read_trains(name: str, times: Any, units: Any, n_units: int, duration: float | None) -> tuple[Array, Array, Array]:
     """All spikes of all samples, in ms, in order, and their offsets."""
-    all_times, all_units, lengths, spikes = [np.zeros(0, np.float32)], [np.zeros(0, np.int32)], [np.zeros(1, np.int64)], 0
+    parts = Parts(name, "give a shorter duration")
     for first in range(0, len(times), 256):
         at, who = times[first : first + 256], units[first : first + 256]
         counts = np.array([len(train) for train in at])
@@ -263,14 +263,8 @@ def _read_trains(name: str, times: Any, units: Any, n_units: int, duration: floa
             )
         ms, ids = ms.astype(np.float32), ids.astype(np.int32)
         kept = np.ones(len(ms), bool) if duration is None else before(ms, duration)
-        ends = np.concatenate([[0], np.cumsum(kept)])[np.concatenate([[0], np.cumsum(counts)])]
-        ordered = in_order(ms[kept], ids[kept], ends)
-        spikes += len(ordered[0])
-        check_memory(name, BYTES * spikes, "give a shorter duration")
-        all_times.append(ordered[0])
-        all_units.append(ordered[1])
-        lengths.append(np.diff(ends))
-    return np.concatenate(all_times), np.concatenate(all_units), np.cumsum(np.concatenate(lengths))
+        parts.add(ms, ids, np.concatenate([[0], np.cumsum(counts)]), kept)
+    return parts.joined()
 
 
 def load_heidelberg(
@@ -326,7 +320,7 @@ def fetch(name: str, folder: str | os.PathLike[str]) -> list[Path]:
     ParameterError : an unknown name, files that cannot be had or are not the ones that were meant
     """
     sources = SOURCES[one_of("fetch.name", name, SOURCES)]
-    pooch = _optional("pooch")
+    pooch = extra("pooch", "data")
     for url, checksum in sources.items():
         base, _, file = url.rpartition("/")
         held = file.removesuffix(".zip")
@@ -339,13 +333,3 @@ def fetch(name: str, folder: str | os.PathLike[str]) -> list[Path]:
                 f"put {held} into {os.fspath(folder)} by other means"
             ) from None
     return [Path(folder) / url.rpartition("/")[2].removesuffix(".zip") for url in sources]
-
-
-def _optional(package: str) -> Any:
-    """A package of the extra ``data``."""
-    try:
-        return extra(package)
-    except ModuleNotFoundError as error:
-        if error.name != package:
-            raise
-        raise ModuleNotFoundError(f"{package}: is not installed; pip install 'superspike[data]'", name=package) from None

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..model.parameters import Param, ParameterError, Registry, attempt, check_seed, parameters
 from ..spikes.trains import checked_numbers
-from .samples import BYTES, CHUNK, DURATION, Samples, before, check_memory, checked_labels, in_order
+from .samples import CHUNK, DURATION, Parts, Samples, before, checked_labels
 
 Array = NDArray[Any]
 
@@ -144,24 +144,14 @@ def encode_with(
     found, names = checked_labels(labels, classes, complete)
     if len(found) != n:
         raise ParameterError(f"encode.labels: must be one for each of {n} samples, got {len(found)}")
-    all_times, all_units, lengths, spikes = [np.zeros(0, np.float32)], [np.zeros(0, np.int32)], [np.zeros(1, np.int64)], 0
-    rows = max(1, 2 * CHUNK // n_units)
+    parts, rows = Parts("encode.x", "encode fewer samples"), max(1, 2 * CHUNK // n_units)
     for first in range(0, n, rows):
         part = numbers[first : first + rows]
         part = part / 255 if part.dtype == np.uint8 else part.astype(float)
         made = encoder.encode(part, duration, rng)
         times, units, offsets = _checked(encoder, made, len(part), n_units)
-        kept = before(times, duration) | np.isnan(times)  # what is no time is an error, not late
-        sums = np.concatenate([[0], np.cumsum(kept)])[offsets]
-        times, units = in_order(times[kept], units[kept], sums)
-        spikes += len(times)
-        check_memory("encode.x", BYTES * spikes, "encode fewer samples")
-        all_times.append(times)
-        all_units.append(units)
-        lengths.append(np.diff(sums))
-    ends = np.cumsum(np.concatenate(lengths))
-    joined = np.concatenate(all_times), np.concatenate(all_units)
-    return Samples(*joined, ends, found, n_units, duration, names, complete=False)
+        parts.add(times, units, offsets, before(times, duration) | np.isnan(times))  # what is no time is an error, not late
+    return Samples(*parts.joined(), found, n_units, duration, names, complete=False)
 
 
 def _checked_numbers(x: ArrayLike) -> Array:

@@ -362,6 +362,28 @@ def in_order(times: Array, units: Array, offsets: Array) -> tuple[Array, Array]:
     return (keys >> np.uint64(32)).astype(np.uint32).view(np.float32), (keys & np.uint64(MOST_UNITS)).astype(np.int32)
 
 
+class Parts:
+    """Samples that come in parts, to be joined: more than fits into memory is an error of ``address``, before it is full."""
+
+    def __init__(self, address: str, remedy: str) -> None:
+        self._address, self._remedy, self._spikes = address, remedy, 0
+        self._times, self._units, self._lengths = [np.zeros(0, np.float32)], [np.zeros(0, np.int32)], [np.zeros(1, np.int64)]
+
+    def add(self, times: Array, units: Array, offsets: Array, kept: Array) -> None:
+        """Take the spikes that are ``kept`` of samples between the ``offsets``, in any order within each."""
+        sums = np.concatenate([[0], np.cumsum(kept)])[offsets]
+        times, units = in_order(times[kept], units[kept], sums)
+        self._spikes += len(times)
+        check_memory(self._address, BYTES * self._spikes, self._remedy)
+        self._times.append(times)
+        self._units.append(units)
+        self._lengths.append(np.diff(sums))
+
+    def joined(self) -> tuple[Array, Array, Array]:
+        """Times, units and offsets of all samples."""
+        return np.concatenate(self._times), np.concatenate(self._units), np.cumsum(np.concatenate(self._lengths))
+
+
 def longest(times: Iterable[Array]) -> float:
     """The duration (ms) of trials with these times (ms): the last, rounded up to the next 10 ms."""
     last = max((float(x.max()) for x in times if len(x)), default=0.0)
