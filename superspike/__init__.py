@@ -22,10 +22,11 @@ if TYPE_CHECKING:
     from .interop.third_factor import Feedback as Feedback
     from .interop.third_factor import VanRossumError as VanRossumError
     from .lab.classification import Classification as Classification
-    from .lab.classification import Fit as Fit
     from .lab.classification import classify as classify
-    from .lab.classification import fit as fit
+    from .lab.config import Fitting as Fitting
     from .lab.config import Training as Training
+    from .lab.fitting import Fit as Fit
+    from .lab.fitting import fit as fit
     from .lab.observers import SilentNetworkWarning as SilentNetworkWarning
     from .lab.run import Run as Run
     from .lab.sweep import sweep as sweep
@@ -91,8 +92,9 @@ if TYPE_CHECKING:
 # Imported when they are first used: the command line answers --help without waiting for Numba.
 _HOMES = {
     "model.parameters": ("Param", "ParameterError", "parameters"),
-    "lab.classification": ("Classification", "Fit", "classify", "fit"),
-    "lab.config": ("Training",),
+    "lab.classification": ("Classification", "classify"),
+    "lab.config": ("Fitting", "Training"),
+    "lab.fitting": ("Fit", "fit"),
     "interop.nir": ("from_nir", "to_nir"),
     "model.feedback": ("NoFeedback", "Random", "Sign", "Symmetric", "Uniform"),
     "model.loss": ("VanRossum", "Windowed", "SquaredError"),

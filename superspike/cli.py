@@ -16,13 +16,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from . import __version__
+from . import __version__, tasks
 from .lab import config
 from .model.parameters import ParameterError, quantity
 from .model.scheme import ENGINES
+from .tasks.datasets import SOURCES
 
 if TYPE_CHECKING:
     from .engine.simulation import Simulation
+    from .lab.fitting import Fit, Report
     from .lab.observers import Progress
     from .lab.run import Run
 
@@ -120,30 +122,22 @@ def train_options(command: Callable[..., None]) -> Callable[..., None]:
 def train(config_file: str | None, out: str | None, force: bool, as_json: bool, quiet: bool, **given: str | None) -> None:
     """Train a network; without options, learn to write a word in spikes.
 
-    The targets are a text, a picture (dark pixels spike), a .ras file, or regular or Poisson trains (--task). Options
+    The targets are a text, a picture (dark pixels spike), a .ras file, or regular or Poisson trains (--task); or labelled samples
+    are learned: random manifolds, pictures, spoken digits (--task randman, or mnist and its like with --data DIR). Options
     override those of CONFIG.toml. Times take a unit (20s, 500ms), and so do voltages (1mV).
     """
     from .lab.folder import reserve, reserve_next
-    from .lab.training import train as run_training
+    from .lab.job import carry_out
 
     chosen = {name: value for name, value in given.items() if value is not None}
     table = config.merge(config.read(config_file) if config_file else {}, chosen)
     task, network, training = config.build(table)
-    total_s = (training.burn_in_ms + training.duration_ms) / 1000
     shown = not quiet and sys.stderr.isatty()
     with reserve_next("run-") if out is None else reserve(out, force) as folder, interruptible() as interrupted:
         if not quiet:
             say(f"{network!r} on {task!r}")
-        with or_nothing(), progress_bar(total_s, shown) as report:
-
-            def on_block(progress: Progress) -> bool:
-                report(progress)
-                return not interrupted()
-
-            run = run_training(
-                network, task, **training._asdict(), on_block=on_block,
-                on_compile=lambda simulation: compile_aloud(simulation, quiet),
-            )  # fmt: skip
+        with or_nothing(), followed(training, shown, quiet, interrupted) as observers:
+            run = carry_out(task, network, training, **observers)
         with or_nothing(), uninterrupted():
             run.write(folder)
         name = folder.name if out is None else out
@@ -155,7 +149,7 @@ def train(config_file: str | None, out: str | None, force: bool, as_json: bool, 
             if as_json:
                 click.echo(json.dumps(run.summary() | {"out": name}))
             elif not quiet:
-                click.echo(report_text(run, Path(name)))
+                click.echo("\n".join([*report_lines(run), wrote(Path(name))]))
         except BrokenPipeError:
             raise
         except OSError as error:
@@ -166,24 +160,40 @@ def train(config_file: str | None, out: str | None, force: bool, as_json: bool, 
 
 @main.command(short_help="Measure a trained network, plasticity off.")
 @click.argument("run_folder", metavar="RUN")
-@click.option("--duration", metavar="TIME", help="measured time, after a first period that is left out  [default: ten periods]")
-@click.option("--engine", type=click.Choice(ENGINES), default="event", show_default=True)
+@click.option(
+    "--duration", metavar="TIME", help="of a stream: measured time, after a first period that is left out  [default: ten periods]"
+)
+@click.option("--engine", type=click.Choice(ENGINES), help="of a stream  [default: event]")
+@click.option("--data", metavar="DIR", help="of labelled samples: where they are now  [default: where they were]")
+@click.option("--part", type=click.Choice(tasks.Split._fields), help="of labelled samples: which  [default: test]")
 @click.option("--json", "as_json", is_flag=True, help="print a machine-readable summary")
-def evaluate(run_folder: str, duration: str | None, engine: str, as_json: bool) -> None:
+def evaluate(run_folder: str, as_json: bool, **given: str | None) -> None:
     """Run a trained network with its plasticity off: cost, rates, hits, misses and extra spikes within ±2 ms.
 
-    With the loss of response windows: the share of windows that are answered rightly.
+    With the loss of response windows: the share of windows that are answered rightly. Of labelled samples: accuracy with its 95 %
+    interval, hidden spikes per decision, when decisions are settled, and how many of each class are taken for each.
     """
+    from .lab.job import load
     from .lab.run import Run
+
+    run = load(run_folder)
+    stream = isinstance(run, Run)
+    for name in ("data", "part") if stream else ("duration", "engine"):
+        if given[name] is not None:
+            raise ParameterError(f"{name}: must be left out, {run_folder} learned {'a stream' if stream else 'samples'}")
+    (evaluate_stream if stream else evaluate_samples)(run, as_json, **given)
+
+
+def evaluate_stream(run: Any, as_json: bool, duration: str | None, engine: str | None, **_: Any) -> None:
+    """Measure a network on its stream."""
     from .lab.training import evaluate as run_evaluation
     from .spikes.score import agreement
 
-    run = Run.load(run_folder)
     try:
         duration_ms = quantity(duration, "ms") if duration is not None else None
     except ParameterError as error:
         raise ParameterError(f"duration: {error}") from None
-    result = run_evaluation(run.network, run.task, duration_ms, engine=engine, on_compile=compile_aloud)
+    result = run_evaluation(run.network, run.task, duration_ms, engine=engine or "event", on_compile=compile_aloud)
     window = run.network.loss.window_ms
     target = result.spikes["target"].between(0, result.duration_ms - window)
     met = {} if run.network.readout else agreement(result.spikes["output"], target, window)
@@ -195,18 +205,40 @@ def evaluate(run_folder: str, duration: str | None, engine: str, as_json: bool) 
     click.echo(met_text(met))
 
 
+def evaluate_samples(run: Any, as_json: bool, data: str | None, part: str | None, **_: Any) -> None:
+    """Measure a network on labelled samples."""
+    from .lab.classification import classify
+    from .lab.job import samples_of
+
+    part = part or "test"
+    said = classify(run.network, samples_of(run, part, data), latency=True)
+    found = said.summary()
+    if as_json:
+        click.echo(json.dumps({"part": part} | found))
+        return
+    low, high = (100 * edge for edge in found["interval_95"])
+    settled = "settled after {:.0f} ms (5 to 95 %: {:.0f} … {:.0f})".format(*(found["latency_ms"][k] for k in (1, 0, 2)))
+    right = f"{100 * said.accuracy:.2f} % of {len(said.labels)} {part} samples ({low:.2f} … {high:.2f})"
+    click.echo(f"accuracy  {right}; loss {said.loss:.3g}")
+    click.echo(f"decisions {said.spikes_per_decision:.1f} hidden spikes each, {settled}")
+    click.echo("answers   of each class (a row), how many samples are taken for each (a column)")
+    width = max(*map(len, said.classes), len(str(said.confusion.max())))
+    for name, row in zip(["", *said.classes], [said.classes, *said.confusion], strict=True):
+        click.echo(" ".join(f"{word or '.':>{width}}" for word in (name or " ", *row)))
+
+
 @main.command(short_help="Redraw a run's pictures.")
 @click.argument("run_folder", metavar="RUN")
 @click.option("--out", metavar="DIR", help="where to draw  [default: the run's folder]")
 def plot(run_folder: str, out: str | None) -> None:
-    """Redraw a run's pictures, learning.png and raster.png."""
+    """Redraw a run's pictures: learning.png and raster.png, or, of labelled samples, learning.png, samples.png, confusion.png."""
     from .lab import plotting
-    from .lab.run import PICTURES, Run
+    from .lab.job import load
 
-    run = Run.load(run_folder)
+    run = load(run_folder)
     folder = Path(out or run_folder)
     folder.mkdir(parents=True, exist_ok=True)
-    for name, picture in PICTURES.items():
+    for name, picture in run.pictures.items():
         plotting.draw(picture, run, folder / name)
         click.echo(folder / name)
 
@@ -283,14 +315,19 @@ def info() -> None:
     click.echo(f"cores       {usable_cores()}")
 
 
-def compile_aloud(simulation: Simulation, quiet: bool = False) -> None:
-    """Compile the kernels, and say so if it takes longer than loading them from the cache."""
-    text = f"compiling the {simulation.engine} engine for this machine (first run only, about 20 s) …"
+def compile_aloud(simulation: Simulation) -> None:
+    """Compile a simulation's kernels, and say so."""
+    aloud(simulation.compile, f"the {simulation.engine} engine")
+
+
+def aloud(compile: Callable[[], None], what: str, quiet: bool = False) -> None:
+    """Compile, and say so if it takes longer than loading from the cache."""
+    text = f"compiling {what} for this machine (first run only, about 20 s) …"
     timer = threading.Timer(1.5, say, [text])
     if not quiet:
         timer.start()
     try:
-        simulation.compile()
+        compile()
     finally:
         timer.cancel()
 
@@ -333,19 +370,33 @@ def or_nothing() -> Iterator[None]:
 
 
 @contextmanager
-def progress_bar(total_s: float, shown: bool) -> Iterator[Callable[[Progress], None]]:
-    """A bar of simulated time with speed, cost and rates."""
+def followed(training: Any, shown: bool, quiet: bool, interrupted: Callable[[], bool]) -> Iterator[dict[str, Callable[..., Any]]]:
+    """What watches a run: a progress bar, which ends a run that was interrupted, and a word on compilation."""
     from tqdm import tqdm
 
-    layout = "{percentage:3.0f}%|{bar}| {n:.0f}/{total:.0f} s{postfix}"
-    with tqdm(total=total_s, disable=not shown, bar_format=layout) as bar:
+    stream = isinstance(training, config.Training)
+    total = (training.burn_in_ms + training.duration_ms) / 1000 if stream else float(training.epochs)
+    count = "{n:.0f}/{total:.0f} s" if stream else "{n:.1f}/{total:.0f} epochs"
+    with tqdm(total=total, disable=not shown, bar_format=f"{{percentage:3.0f}}%|{{bar}}| {count}{{postfix}}") as bar:
 
-        def report(progress: Progress) -> None:
+        def on_block(progress: Progress) -> bool:
             rates = rates_text({name: rate for name, rate in progress.rates_hz.items() if name != "input"})
             bar.set_postfix_str(f"{progress.real_time_factor:.0f} × real time, cost {progress.cost:.3g}, {rates}", refresh=False)
             bar.update(progress.time_ms / 1000 - bar.n)
+            return not interrupted()
 
-        yield report
+        def on_report(report: Report) -> bool:
+            words = f"{1e6 / report.us_per_sample:,.0f} samples/s, loss {report.loss:.3g}, {100 * report.accuracy:.2f} % right"
+            if report.accuracy_validation is not None:
+                words += f", validation {100 * report.accuracy_validation:.2f} %"
+            bar.set_postfix_str(words, refresh=False)
+            bar.update(report.epoch - bar.n)
+            return not interrupted()
+
+        if stream:
+            yield {"on_block": on_block, "on_compile": lambda it: aloud(it.compile, f"the {it.engine} engine", quiet)}
+        else:
+            yield {"on_report": on_report, "on_compile": lambda compile: aloud(compile, "the engine of trials", quiet)}
 
 
 def rates_text(rates: dict[str, float]) -> str:
@@ -368,14 +419,45 @@ def met_text(found: dict[str, Any]) -> str:
     return f"within ±2 ms: {hits} hits, {misses} misses, {found['extra']} extra spikes ({hits + misses} target spikes)"
 
 
-def report_text(run: Run, folder: Path) -> str:
+def report_lines(run: Run | Fit) -> list[str]:
     """The summary that ``train`` prints."""
     found = run.summary()
-    look = " (look at raster.png)" if (folder / "raster.png").exists() else ""
-    return "\n".join([
-        f"cost      {found['cost_initial']:.3g} → {with_unit(found['cost'], run.cost_unit)}",
+    if "us_per_sample" in found:
+        said = [("test", "accuracy_test"), ("validation", "accuracy_validation")]
+        right = ", ".join(f"{100 * found[key]:.2f} % of the {name} samples" for name, key in said if found[key] is not None)
+        low, high = found["interval_95"] or (0, 0)
+        return [
+            f"accuracy  {right}" + (f"; test {100 * low:.2f} … {100 * high:.2f} with 95 % confidence" if high else ""),
+            f"loss      {found['loss']:.3g}",
+            f"spikes    {found['spikes_per_decision']:.1f} of hidden neurons per decision",
+            f"speed     {found['us_per_sample']:.1f} µs a sample, {found['seconds_per_epoch']:.3g} s an epoch",
+        ]
+    return [
+        f"cost      {found['cost_initial']:.3g} → {with_unit(found['cost'], run.cost_unit)}",  # type: ignore[union-attr]
         f"rates     {rates_text(found['rates_hz'])}",
         f"{'at the end' if 'accuracy' in found else 'last period'}, {met_text(found)}",
         f"speed     {found['real_time_factor']:.0f} × real time",
-        f"wrote     {folder}{os.sep}{look}",
-    ])  # fmt: skip
+    ]
+
+
+def wrote(folder: Path) -> str:
+    """Where the run is, and what to look at."""
+    look = next((f" (look at {name})" for name in ("raster.png", "samples.png") if (folder / name).exists()), "")
+    return f"wrote     {folder}{os.sep}{look}"
+
+
+@main.group(cls=click.Group)
+def data() -> None:
+    """Get data sets."""
+
+
+@data.command(short_help="Download a data set.")
+@click.argument("name", type=click.Choice(tuple(SOURCES)))
+@click.argument("folder", metavar="DIR")
+def fetch(name: str, folder: str) -> None:
+    """Download a data set into a folder, unless it is there; train --task NAME --data DIR learns it.
+
+    SHD and SSC (Heidelberg's spoken digits and commands) are --task heidelberg.
+    """
+    for path in tasks.fetch(name, folder):
+        click.echo(path)

@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from helpers import at_least
 
 import superspike as ss
+from superspike.cli import main
+from superspike.engine.classifier import Classifier
+from superspike.lab import job
+from superspike.lab.fitting import Report
+from superspike.lab.observers import SilentNetworkWarning
+
+Parts = tuple[ss.Samples, ss.Samples, ss.Samples]
+TRAIN = ["train", "--task", "randman", "--samples", "50", "--classes", "4", "--hidden", "30"]
+FILES = {
+    "config.toml", "metrics.csv", "progress.csv", "weights.npz", "samples.npz", "summary.json", "learning.png", "samples.png",
+    "confusion.png",
+}  # fmt: skip
 
 
 def network(feedback: str = "symmetric", seed: int = 1, classes: int = 4, **options: object) -> ss.Network:
@@ -19,31 +35,37 @@ def network(feedback: str = "symmetric", seed: int = 1, classes: int = 4, **opti
 
 
 @pytest.fixture(scope="module")
-def manifolds() -> tuple[ss.Samples, ss.Samples, ss.Samples]:
+def manifolds() -> Parts:
     return ss.RandomManifolds(classes=4, samples=300).make(seed=3)
 
 
 @pytest.mark.parametrize("feedback", ["symmetric", "random"])
-def test_random_manifolds_are_told_apart(feedback: str, manifolds: tuple[ss.Samples, ss.Samples, ss.Samples]) -> None:
+def test_random_manifolds_are_told_apart(feedback: str, manifolds: Parts) -> None:
     train, validation, test = manifolds
     found = []
     for seed in range(1, 6):
         net = network(feedback, seed)
         run = ss.fit(net, train, epochs=8, validation=validation)
-        assert run.network is net
+        assert run.network is not net
+        np.testing.assert_array_equal(run.weights[0], net.weights[0])
         assert run.metrics["loss"][-1] < run.metrics["loss"][0]
         found.append(ss.classify(net, test).accuracy)
     assert at_least(sum(accuracy > 0.9 for accuracy in found), 5, 0.97)  # of 40 seeds all
 
 
-def test_what_a_network_says_of_samples_adds_up(manifolds: tuple[ss.Samples, ss.Samples, ss.Samples]) -> None:
+def test_what_a_network_says_of_samples_adds_up(manifolds: Parts) -> None:
     train, validation, _ = manifolds
     net, seen = network(), []
-    run = ss.fit(net, train, epochs=3, validation=validation, on_epoch=lambda epoch, metrics: seen.append((epoch, metrics)))
-    assert [epoch for epoch, _ in seen] == [1, 2, 3]
-    assert [metrics["loss"] for _, metrics in seen] == run.metrics["loss"].tolist()
+    run = ss.fit(net, train, epochs=3, validation=validation, on_report=seen.append)
+    assert run.metrics["epoch"].tolist() == [1, 2, 3]
+    assert [report.epoch for report in seen] == run.progress["epoch"].tolist()
+    assert len(seen) == 30
+    assert [report.accuracy_validation for report in seen if report.accuracy_validation is not None] == (
+        run.metrics["accuracy_validation"].tolist()
+    )
+    assert run.metrics["loss"][0] == pytest.approx(np.mean([x.loss for x in seen[:10]]), rel=0.2)  # parts differ in size
     found = ss.classify(net, validation)
-    assert found.accuracy == run.metrics["accuracy_validation"][-1]
+    assert found.accuracy == run.metrics["accuracy_validation"][-1] == run.validation.accuracy
     assert found.confusion.sum(1).tolist() == np.bincount(validation.labels, minlength=4).tolist()
     assert np.trace(found.confusion) / len(validation) == pytest.approx(found.accuracy)
     low, high = found.interval
@@ -51,7 +73,7 @@ def test_what_a_network_says_of_samples_adds_up(manifolds: tuple[ss.Samples, ss.
     assert found.spikes_per_decision > 1
 
 
-def test_feedback_that_follows_weights_follows_them_to_the_end(manifolds: tuple[ss.Samples, ss.Samples, ss.Samples]) -> None:
+def test_feedback_that_follows_weights_follows_them_to_the_end(manifolds: Parts) -> None:
     net = network()
     start = net.feedback_weights[0].copy()
     ss.fit(net, manifolds[0], epochs=1)
@@ -63,12 +85,12 @@ def test_feedback_that_follows_weights_follows_them_to_the_end(manifolds: tuple[
 
 def test_the_interval_is_wilsons() -> None:
     right = np.arange(100) < 98
-    found = ss.Classification(np.where(right, 0, 1), np.zeros(100, int), 2, 0.0, 0.0)
+    found = ss.Classification(np.where(right, 0, 1), np.zeros(100, int), ("a", "b"), 0.0, 0.0)
     assert found.interval == pytest.approx((0.9300, 0.9945), abs=1e-4)  # published tables, to their digits
 
 
 def test_the_same_seed_gives_the_same_bits_with_any_number_of_threads(
-    manifolds: tuple[ss.Samples, ss.Samples, ss.Samples],
+    manifolds: Parts,
 ) -> None:
     nets = [network("random", seed=7) for _ in range(2)]
     for threads, net in enumerate(nets, 1):
@@ -77,10 +99,10 @@ def test_the_same_seed_gives_the_same_bits_with_any_number_of_threads(
         np.testing.assert_array_equal(ours, theirs)
 
 
-def test_a_bound_of_rates_makes_spikes_fewer(manifolds: tuple[ss.Samples, ss.Samples, ss.Samples]) -> None:
+def test_a_bound_of_rates_makes_spikes_fewer(manifolds: Parts) -> None:
     spikes = []
     for rates in (None, ss.Rates(mean=0.5, mean_strength=0.2)):
-        run = ss.fit(network(), manifolds[0], epochs=4, rates=rates)
+        run = ss.fit(network(rates=rates), manifolds[0], epochs=4)
         spikes.append(run.metrics["spikes_per_decision"][-1])
     assert spikes[1] < 0.7 * spikes[0]
 
@@ -91,10 +113,13 @@ def test_a_bound_of_rates_makes_spikes_fewer(manifolds: tuple[ss.Samples, ss.Sam
         ({"samples": [1, 2]}, r"fit\.samples: must be Samples, got list"),
         ({"network": network(classes=5)}, r"fit\.samples: must have the network's 20 inputs and 5 classes, got 20 and 4"),
         ({"network": ss.Network([20, 4])}, r"Network\.loss: must be one of trials, such as max_over_time, got VanRossum"),
-        ({"epochs": 0}, r"fit\.epochs: must be a whole number >= 1, got 0"),
-        ({"batch": 0}, r"Samples\.batches\.batch: must be a whole number >= 1, got 0"),
-        ({"dropout": 1.0}, r"Classifier\.dropout: must be >= 0 and < 1, got 1\.0"),
-        ({"decay": 0.0}, r"fit\.decay: must be > 0 and <= 1, got 0\.0"),
+        ({"epochs": 0}, r"Fitting\.epochs: must be a whole number >= 1, got 0"),
+        ({"batch": 0}, r"Fitting\.batch: must be a whole number >= 1, got 0"),
+        ({"dropout": 1.0}, r"Fitting\.dropout: must be >= 0 and < 1, got 1\.0"),
+        ({"decay": 0.0}, r"Fitting\.decay: must be > 0 and <= 1, got 0\.0"),
+        ({"choose": "first"}, r"Fitting\.choose: must be one of last, best, got 'first'"),
+        ({"choose": "best"}, r"Fitting\.choose: must be last where there are no validation samples, got best"),
+        ({"network": network(rule=ss.Rule(rho=1.0))}, r"Rule\.rho: must be 0 in trials, whose regularisers are Network\.rates"),
     ],
 )
 def test_what_cannot_be_fitted_is_refused(
@@ -108,3 +133,147 @@ def test_what_cannot_be_fitted_is_refused(
 def test_a_loss_of_trials_is_not_for_streams() -> None:
     with pytest.raises(ss.ParameterError, match=r"Network\.loss: must be a stream's, .*, got MaxOverTime"):
         ss.train(network(), ss.tasks.poisson(n_inputs=20, outputs=4, seed=1), duration_ms=100)
+
+
+def test_rates_are_not_for_streams() -> None:
+    net = ss.Network([20, 10, 4], rates=ss.Rates(upper_strength=1.0))
+    with pytest.raises(ss.ParameterError, match=r"Network\.rates: must be left out, spike counts are those of trials, got Rates"):
+        ss.train(net, ss.tasks.poisson(n_inputs=20, outputs=4, seed=1), duration_ms=100)
+
+
+def test_the_best_epoch_is_kept_where_that_is_wished(manifolds: Parts) -> None:
+    train, validation, _ = manifolds
+    net = network()
+
+    def spoil(report: Report) -> None:
+        if report.epoch == 3:
+            net.weights[-1][:] = 0
+
+    run = ss.fit(net, train, epochs=4, validation=validation, choose="best", on_report=spoil)
+    accuracies = run.metrics["accuracy_validation"]
+    assert run.validation.accuracy == accuracies[2] == accuracies.max() > accuracies[-1]
+    assert ss.classify(net, validation).accuracy == run.validation.accuracy
+
+
+def test_a_fit_ends_where_its_observer_says(manifolds: Parts) -> None:
+    run = ss.fit(network(), manifolds[0], epochs=3, on_report=lambda report: report.epoch < 1.15)
+    assert run.interrupted
+    assert run.metrics["epoch"].tolist() == [1.0, pytest.approx(1.2)]
+
+
+def test_a_network_that_stays_silent_gives_a_warning(manifolds: Parts) -> None:
+    with pytest.warns(SilentNetworkWarning, match=r"no spike so far in: hidden\. Give larger initial weights"):
+        ss.fit(network(w0=0.1, optimizer=ss.Adam(0.0)), manifolds[0], epochs=1)
+
+
+def test_a_decision_is_settled_when_shorter_trials_have_the_same_answer(manifolds: Parts) -> None:
+    net = network()
+    ss.fit(net, manifolds[0], epochs=3)
+    found = ss.classify(net, manifolds[2], latency=True)
+    assert found.latency_ms is not None
+    for k in range(10):
+        spikes = manifolds[2][k].spikes
+        answers = []
+        for end in (found.latency_ms[k] - 1, found.latency_ms[k]):  # ms, and steps
+            cut = ss.Samples.from_trials([spikes.between(0, end)], [0], 20, max(end, 1.0), manifolds[2].classes, complete=False)
+            answers.append(int(ss.classify(net, cut).prediction[0]) if end else -1)
+        assert answers[1] == found.prediction[k] != answers[0]
+
+
+def test_compiling_learns_nothing_and_draws_nothing(manifolds: Parts) -> None:
+    found = []
+    for compiles in (False, True):
+        classifier = Classifier(network("random"), dropout=0.3)
+        before = [w.copy() for w in classifier.weights]
+        if compiles:
+            classifier.compile(manifolds[0])
+            for ours, theirs in zip(classifier.weights, before, strict=True):
+                np.testing.assert_array_equal(ours, theirs)
+        found.append(classifier.train_batch(manifolds[0], np.arange(64)).z)
+    np.testing.assert_array_equal(*found)
+
+
+def test_a_saved_fit_is_the_same_when_it_is_loaded(manifolds: Parts, tmp_path: Path) -> None:
+    train, validation, test = manifolds
+    run = ss.fit(network("random"), train, epochs=2, validation=validation, test=test)
+    run.save(tmp_path / "run")
+    assert {path.name for path in (tmp_path / "run").iterdir()} == FILES
+    again = job.load(tmp_path / "run")
+    assert isinstance(again, ss.Fit)
+    assert again.summary() == run.summary()
+    for name in ("weights.npz", "metrics.csv"):
+        assert (tmp_path / "run" / name).stat().st_size > 0
+    np.testing.assert_array_equal(again.test.prediction, run.test.prediction)
+    np.testing.assert_array_equal(again.decisions[1].potentials, run.decisions[1].potentials)
+    assert again.decisions[2].spikes == run.decisions[2].spikes
+    np.testing.assert_array_equal(ss.classify(again.network, test).prediction, run.test.prediction)
+    for part, samples in zip(("train", "validation", "test"), manifolds, strict=True):
+        samples.save(tmp_path / f"{part}.npz")
+    assert job.samples_of(again, "test", str(tmp_path)) == test
+    with pytest.raises(ss.ParameterError, match=r"data: must be given, the run's samples were made by hand"):
+        job.samples_of(again, "test", None)
+
+
+def run_cli(*arguments: str | Path, status: int = 0) -> str:
+    found = CliRunner().invoke(main, [str(argument) for argument in arguments])
+    assert found.exit_code == status, found.output
+    return found.output if status else found.stdout
+
+
+def test_the_command_line_learns_samples(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    found = json.loads(run_cli(*TRAIN, "--epochs", "3", "--feedback", "random", "--json", "--quiet", "--out", out))
+    assert {path.name for path in out.iterdir()} == FILES
+    assert found["sizes"] == [20, 30, 4]
+    assert found["epochs"] == 3
+    assert {"accuracy_test", "accuracy_validation", "loss", "seconds_per_epoch", "us_per_sample", "spikes_per_decision"} <= set(
+        found
+    )
+    said = json.loads(run_cli("evaluate", out, "--json"))
+    assert said["accuracy"] == found["accuracy_test"]
+    assert said["interval_95"] == found["interval_95"]
+    assert np.sum(said["confusion"]) == said["samples"] == 20
+    assert f"{100 * found['accuracy_validation']:.2f} % of 20 validation samples" in run_cli(
+        "evaluate", out, "--part", "validation"
+    )
+    assert "samples.png" in run_cli("plot", out, "--out", tmp_path / "pictures")
+    again = tmp_path / "again"
+    run_cli("train", out / "config.toml", "--quiet", "--out", again)
+    for ours, theirs in zip(ss.Fit.load(out).weights, ss.Fit.load(again).weights, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--task", "mnist"], "data: must be given, MNIST has no default for it"),
+        (["--task", "mnist", "--data", "nowhere"], "nowhere: must be a folder of data, does not exist"),
+        (["--task", "randman", "--duration", "1s"], "duration: has no effect on what the other options choose"),
+        (["--task", "randman", "--encoder", "latency"], "encoder: has no effect on what the other options choose"),
+        (["--task", "randman", "--tau-rise", "1ms"], "tau_rise: has no effect on what the other options choose"),
+        (["--task", "randman", "--loss", "van_rossum"], "Network.loss: must fit the last layer, VanRossum reads spikes"),
+        (["--task", "randman", "--reset", "rest"], 'LIF(reset="subtract", tau_ref=0)'),
+        (["--task", "randman", "--recurrent", "true"], "Network: must be a chain"),
+        (["--task", "regular", "--epochs", "3"], "epochs: has no effect on what the other options choose"),
+        (["--task", "randman", "--classes", "1"], "RandomManifolds.classes: must be a whole number >= 2"),
+    ],
+)
+def test_what_the_command_line_cannot_learn_is_said(
+    arguments: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert message in run_cli("train", *arguments, status=2).replace("\n", " ")
+    assert not list(tmp_path.iterdir())
+
+
+def test_evaluate_takes_the_options_of_the_run_s_kind(tmp_path: Path) -> None:
+    run_cli(*TRAIN, "--epochs", "1", "--quiet", "--out", tmp_path / "run")
+    for option in (["--duration", "1s"], ["--engine", "clock"], ["--data", tmp_path]):
+        assert "must be left out" in run_cli("evaluate", tmp_path / "run", *option, status=2)
+
+
+def test_a_sweep_learns_samples_too(tmp_path: Path) -> None:
+    tables = [{"task": "randman", "samples": 20, "classes": 3, "hidden": "10", "epochs": 1, "seed": seed} for seed in (1, 2)]
+    runs = ss.sweep(tables, tmp_path, jobs=1)
+    assert [type(run) for run in runs] == [ss.Fit, ss.Fit]
+    assert ss.sweep(tables, tmp_path, jobs=1)[1].summary() == runs[1].summary()

@@ -177,13 +177,13 @@ def test_errors_after_the_run_is_written_say_where_it_is(tmp_path: Path) -> None
 
 def test_ctrl_c_while_a_run_is_saved_leaves_it_whole(tmp_path: Path) -> None:
     code = (
-        "import os, signal, superspike.lab.run as run, superspike.lab.plotting as plotting\n"
+        "import os, signal, superspike.lab.saved as saved, superspike.lab.plotting as plotting\n"
         "def stop(function):\n"
         "    def stopped(*arguments):\n"
         "        os.kill(os.getpid(), signal.SIGINT)\n"
         "        return function(*arguments)\n"
         "    return stopped\n"
-        "run.save_weights, plotting.save = stop(run.save_weights), stop(plotting.save)\n"
+        "saved.save_weights, plotting.save = stop(saved.save_weights), stop(plotting.save)\n"
         "from superspike.cli import main\n"
         f"main({['train', *SHORT, '--out', 'a']!r})"
     )

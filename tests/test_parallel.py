@@ -66,7 +66,7 @@ def test_workers_are_as_many_as_the_cores_that_the_process_may_use(monkeypatch: 
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {1, 4, 5}, raising=False)
     asked = []
     monkeypatch.setattr(sweep, "train_together", lambda missing, processes, _: asked.append((len(missing), processes)))
-    monkeypatch.setattr(ss.Run, "load", lambda where: where)
+    monkeypatch.setattr(sweep, "load", lambda where: where)
     found = ss.sweep([*(TABLES[0] | {"seed": seed} for seed in range(5)), TABLES[0] | {"seed": "0"}], "nowhere")
     assert asked == [(5, 3)]  # and equal tables are one run
     assert found[0] == found[-1]
@@ -186,4 +186,7 @@ def test_a_runs_name_follows_the_sources_that_numbers_come_from(tmp_path: Path) 
         "from superspike.engine.jit import source_key; print(source_key() != source_key(NO_NUMBERS))"
     )
     found = subprocess.run([sys.executable, "-c", code, tmp_path / "run"], capture_output=True, text=True, check=True)
-    assert found.stdout.splitlines() == ["['superspike.lab.plotting']", "True"]  # which a run imports for its pictures
+    assert found.stdout.splitlines() == [
+        "['superspike.lab.plotting', 'superspike.lab.plotting_trials']",
+        "True",
+    ]  # which a run imports for its pictures

@@ -40,10 +40,11 @@ from superspike.model.network import load_weights
 from superspike.model.optimizer import OPTIMIZERS
 from superspike.model.parameters import Registry, cast, declared, fields, quantity
 from superspike.model.surrogate import SURROGATES, derivative
-from superspike.tasks import INPUTS, TARGETS, FileInputs
+from superspike.tasks import DATASETS, ENCODERS, INPUTS, TARGETS, FileInputs
 
-REGISTRIES = [SURROGATES, OPTIMIZERS, LOSSES, FEEDBACKS, INPUTS, TARGETS]
-EVERY = list(dict.fromkeys([*config.SINGLE, *(cls for registry in REGISTRIES for cls in registry.values())]))
+REGISTRIES = [SURROGATES, OPTIMIZERS, LOSSES, FEEDBACKS, INPUTS, TARGETS, DATASETS, ENCODERS]
+SINGLE = [*config.SINGLE.values(), config.Training, config.Fitting]
+EVERY = list(dict.fromkeys([*SINGLE, *(cls for registry in REGISTRIES for cls in registry.values())]))
 CLASSES = [LIF, Rule, Scheme, Training, *SURROGATES.values(), *OPTIMIZERS.values()]
 FLOATS = [(cls, name) for cls in CLASSES for name in fields(cls) if declared(cls)[name][1] is float]
 

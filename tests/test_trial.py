@@ -155,7 +155,7 @@ def gradients(
 
 def classifier(sizes: list[int], **more: object) -> Classifier:
     """With weights that make every hidden neuron spike several times in a sample."""
-    own = {name: more.pop(name) for name in ("rates", "dropout", "threads") if name in more}
+    own = {name: more.pop(name) for name in ("dropout", "threads") if name in more}
     scheme = ss.Scheme(1.0, 1.0, "exact", str(more.pop("precision", "double")))
     options: dict[str, object] = {
         "surrogate": SURROGATE, "seed": 3, "w0": 300.0, "loss": "max_over_time", "neuron": NEURON, "scheme": scheme,

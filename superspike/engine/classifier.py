@@ -19,7 +19,7 @@ from ..model.network import Network
 from ..model.neuron import LIF
 from ..model.parameters import Param, ParameterError, cast
 from ..model.projection import Projection
-from ..model.readout import Rates, of_trials
+from ..model.readout import of_trials
 from ..model.scheme import readout_filter, whole_steps
 from ..tasks import Samples
 from . import trial
@@ -41,6 +41,15 @@ class Outcome(NamedTuple):
     prediction: Array  # (samples,)
     spikes: Array  # (samples, hidden layers)
     loss: Array  # (samples,)
+
+
+class Trace(NamedTuple):
+    """One sample: steps and ids of each hidden layer's spikes, the readout's potentials, the answer and when it was settled."""
+
+    spikes: list[tuple[Array, Array]]
+    potentials: Array  # (steps, outputs), mV
+    prediction: int
+    decided: int  # steps, from which on a trial that ends has this answer
 
 
 def peak(filter: Filter) -> float:
@@ -77,6 +86,8 @@ def check_chain(network: Network) -> None:
             )
     if not all(layer.plastic for layer in network.layers):
         raise ParameterError("Network.sizes: must have layers that are all plastic, got a frozen one")
+    if network.rule.rho:
+        raise ParameterError(f"Rule.rho: must be 0 in trials, whose regularisers are Network.rates, got {network.rule.rho:g}")
     if whole_steps("Scheme.delay", scheme.delay, scheme.dt) != 1:
         raise ParameterError(f"Scheme.delay: must be one step ({scheme.dt:g} ms) in trials, got {scheme.delay:g} ms")
 
@@ -90,7 +101,6 @@ class Classifier:
         and a readout with a unit per class; its loss is one of trials (max_over_time, …) and its delay one step. Feedback other
         than symmetric is scaled to the size of symmetric feedback through the weights that the seed draws. From the first
         update on the network holds views of the weights
-    rates : bounds of spike counts
     dropout : the probability that an input spike is left out in training; the others count 1/(1 − dropout)
     threads : how many share the samples of a batch; the numbers do not depend on it
 
@@ -99,10 +109,9 @@ class Classifier:
     ParameterError for another kind of network.
     """
 
-    def __init__(self, network: Network, *, rates: Rates | None = None, dropout: float = 0.0, threads: int = 1) -> None:
+    def __init__(self, network: Network, *, dropout: float = 0.0, threads: int = 1) -> None:
         check_chain(network)
         self.network, self.sizes, self.dtype, self.dt = network, network.sizes, network.dtype, network.scheme.dt
-        self.rates = rates or Rates()
         self.dropout = Param("", "", ge=0, lt=1).check("Classifier.dropout", dropout)
         self.threads = Param("", "", ge=1).check("Classifier.threads", threads, int)
         hidden = network.layers[1]
@@ -129,6 +138,7 @@ class Classifier:
         self._check_methods()
         self._none = zeros(max(widths), self.dtype)  # for update_row's regulariser
         self._pool = ThreadPoolExecutor(self.threads - 1) if self.threads > 1 else None
+        self._dry = False  # whether kernels are compiled only
         self._compiled: dict[Any, Any] = {}  # the kernels, for the types of this classifier's arguments
         self._known: list[tuple[Any, tuple[Any, ...]]] = []  # samples, and what was made of them
         self._group: Group | None = None
@@ -201,6 +211,26 @@ class Classifier:
         self.network.refresh_feedback()
         return outcome
 
+    def trace(self, samples: Samples, sample: int) -> Trace:
+        """One sample, step by step; nothing is learned."""
+        outcome, (group, _) = self._run(samples, [sample], learn=False, train=False)
+        spikes = []
+        for ptr in group.ptr[0, 1:]:
+            counts = np.diff(ptr[:-1])
+            spikes.append((np.repeat(np.arange(len(counts)), counts), group.ids[ptr[0] : ptr[-2]].copy()))
+        u, z = self.works[0].u, np.zeros(self._sizes.width[-1], self.dtype)
+        steps = trial.decided(self._loss, u, self.sizes[-1], self.dtype(self.dt), z)
+        return Trace(spikes, u[:, : self.sizes[-1]].copy(), int(outcome.prediction[0]), int(steps))
+
+    def compile(self, samples: Samples) -> None:
+        """Compile the kernels of learning, for samples like these. Nothing is learned."""
+        self._dry, draws = True, self._dropout_rng.bit_generator.state
+        try:
+            self.train_batch(samples, [0])
+        finally:
+            self._dry, self._dropout_rng.bit_generator.state = False, draws
+            self.updates -= 1
+
     def __repr__(self) -> str:
         return f"<Classifier {'-'.join(map(str, self.sizes))}, {FEEDBACKS.name_of(self.network.feedback)} feedback>"
 
@@ -254,7 +284,7 @@ class Classifier:
             surrogate=cast(self.network.layers[1].surrogate, number),
             readout=cast(self._readout, number),
             temperature=number(self.network.loss.temperature),
-            rates=cast(self.rates, number),
+            rates=cast(self.network.rates, number),
             dt=number(self.dt),
             peak=number(peak(self._filter)),
             drive=number(1 / (1 - dropout)),
@@ -319,4 +349,5 @@ class Classifier:
         """Call a kernel several times at once, in a thread each."""
         if kernel not in self._compiled:
             self._compiled[kernel] = bound(kernel, *calls[0])
-        together(self._pool, self._compiled[kernel], calls)
+        if not self._dry:
+            together(self._pool, self._compiled[kernel], calls)

@@ -71,6 +71,8 @@ class Simulation:
             raise ParameterError(f"Network.sizes: must begin and end with the task's {ends[0]} and {ends[1]} units, got {sizes}")
         if of_trials(network.loss):
             raise ParameterError(f"Network.loss: must be a stream's, asked in every step, got {network.loss!r}, one of trials")
+        if any(network.rates):
+            raise ParameterError(f"Network.rates: must be left out, spike counts are those of trials, got {network.rates!r}")
         scheme, rule, dtype = network.scheme, network.rule, network.dtype
         self.network, self.task, self.engine, self.step = network, task.in_steps(scheme.dt), engine, 0
         self.block_steps = whole_steps("Rule.block", rule.block, scheme.dt)

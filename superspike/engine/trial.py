@@ -619,3 +619,25 @@ def update(
                 w[i:j], m[i:j], each(memories, slice(i, j)), none, method, n, rate, samples, block, zero, -w_max, w_max
             )
         totals[part, layer - 1] = total
+
+
+@kernel
+def decided(loss: Any, u: Array, outputs: int, dt: float, z: Array) -> int:
+    """The length, in steps, from which on a trial that ends has the answer of the whole."""
+    readout.logits(loss, read_only(u), outputs, dt, z)
+    answer = largest(z, outputs)
+    for steps in range(len(u) - 1, 0, -1):
+        readout.logits(loss, read_only(u[:steps]), outputs, dt, z)
+        if largest(z, outputs) != answer:
+            return steps + 1
+    return 1
+
+
+@compiled
+def largest(z: Array, outputs: int) -> int:
+    """Which output says most; the first of several."""
+    k = 0
+    for i in range(1, outputs):
+        if z[i] > z[k]:
+            k = i
+    return k

@@ -11,7 +11,7 @@ import json
 import os
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
@@ -39,7 +39,8 @@ from ..model.parameters import (
 )
 from ..model.projection import OWN as PROJECTION
 from ..model.projection import Projection
-from ..model.rule import Rule
+from ..model.readout import Rates
+from ..model.rule import IN_TRIALS, Rule
 from ..model.scheme import ENGINES, PRECISIONS, Scheme
 from ..model.surrogate import SURROGATES
 
@@ -65,6 +66,20 @@ class Training(NamedTuple):
     record: Annotated[str, Param("", "which spikes to keep: the first and last period's, or all")] = "periods"
 
 
+@parameters
+class Fitting(NamedTuple):
+    """How long and how to learn labelled samples, by :func:`superspike.fit`."""
+
+    epochs: Annotated[int, Param("", "how often all samples are learned from", ge=1)] = 10
+    batch: Annotated[int, Param("", "samples per update of the weights", ge=1)] = 64
+    dropout: Annotated[float, Param("", "probability that an input spike is left out in training", ge=0, lt=1)] = 0.0
+    decay: Annotated[float, Param("", "what the learning rate is multiplied by after each epoch", gt=0, le=1)] = 0.85
+    choose: Annotated[str, Param("", "which epoch's weights are kept: the last, or those best on the validation samples")] = (
+        "last"
+    )
+    threads: Annotated[int, Param("", "cores that share a batch, with the same numbers; 0: all", ge=0)] = 1
+
+
 class Option(NamedTuple):
     """One thing that can be chosen: its unit and meaning, its type, its words if it is one of a few, its default in words."""
 
@@ -80,17 +95,22 @@ CHOICES: dict[str, Registry] = {
 }  # fmt: skip
 CHOSEN = {
     "feedback": "symmetric", "surrogate": "fast_sigmoid", "optimizer": "rmaxprop", "loss": "van_rossum", "neuron": "lif",
+    "encoder": "latency",
 }  # fmt: skip
-SINGLE = (Rule, Scheme, Training)
-WORDS = {"reset": RESETS, "integration": INTEGRATIONS, "precision": PRECISIONS, "engine": ENGINES, "record": RECORDS}
+SINGLE: dict[str, type] = {"rule": Rule, "scheme": Scheme, "rates": Rates}  # the network's others
+READOUT = {"neuron": "readout", "tau_mem": "20ms"}  # the last layer, where samples are classified
+WORDS = {
+    "reset": RESETS, "integration": INTEGRATIONS, "precision": PRECISIONS, "engine": ENGINES, "record": RECORDS,
+    "choose": ("last", "best"),
+}  # fmt: skip
 TRUTH = ("true", "false")
 LOOPS, PAIRS = list[bool], list[tuple[int, int]]  # types of options
 LAYERS, PROJECTIONS = dict[str, dict[str, str]], list[Projection]
 PLASTIC = "plastic"  # beside the options of neurons and surrogates, what a layer may have of its own
-PATHS = ("input", "target", "image", "font", "weights")  # relative to the config file that names them
+PATHS = ("input", "target", "image", "font", "weights", "data")  # relative to the config file that names them
 TASK_KEYS = {"text": "text", "image": "image", "target": "file"}  # an option that says which targets are meant
 NETWORK = ("hidden", "recurrent", "skip", "layers", "projections", "w0", "weights", "seed")
-OWN = ("task", "period", *CHOICES, *NETWORK, "task_seed")  # no class's fields
+OWN = ("task", "period", *CHOICES, "encoder", *NETWORK, "task_seed")  # no class's fields
 COMMAND = ("out", "force", "json", "quiet", "help")  # what else superspike train takes
 
 
@@ -113,7 +133,11 @@ def options() -> dict[str, Option]:
     kinds, of one class, or with different units.
     """
     found: dict[str, Option] = {
-        "task": Option(Param("", "the targets, if no --text, --image or --target says it"), str, tuple(tasks.TARGETS))
+        "task": Option(
+            Param("", "targets of a stream, if no --text, --image or --target says it, or labelled samples"),
+            str,
+            (*tasks.TARGETS, *tasks.DATASETS),
+        )
     }
     owners = dict.fromkeys((*OWN, *COMMAND), ("", "superspike train"))
 
@@ -138,6 +162,11 @@ def options() -> dict[str, Option]:
     for registry in (tasks.TARGETS, tasks.INPUTS):
         for cls in registry.values():
             add(registry.kind, cls)
+    for cls in tasks.DATASETS.values():
+        add(tasks.INPUTS.kind, cls)  # no task has both
+    found["encoder"] = Option(Param("", "how pictures become spikes"), str, tuple(tasks.ENCODERS), CHOSEN["encoder"])
+    for cls in tasks.ENCODERS.values():
+        add("encoder", cls)
     found["period"] = Option(tasks.PERIOD, float)
     found["hidden"] = Option(Param("", "hidden neurons; 4,4: two layers, 0: none"), list, default=",".join(map(str, HIDDEN)))
     found["recurrent"] = Option(
@@ -156,7 +185,7 @@ def options() -> dict[str, Option]:
     found["weights"] = Option(Param("", "start from the weights in this .npz file (w0, w1, …)"), str)
     found["seed"] = Option(Param("", "of all random numbers", ge=0), int, default=str(SEED))
     found["task_seed"] = Option(Param("", "of the task's random numbers, by default the seed", ge=0), int)
-    for cls in (Training, Rule, Scheme):
+    for cls in (Training, Fitting, Rule, Rates, Scheme):
         add(cls.__name__, cls)
     return found
 
@@ -263,8 +292,8 @@ def read(path: str | os.PathLike[str]) -> dict[str, Any]:
     return {key: str(folder / value) if key in PATHS and isinstance(value, str) else value for key, value in table.items()}
 
 
-def targets_of(values: Mapping[str, Any]) -> Any:
-    """The name of the targets that options choose."""
+def task_of(values: Mapping[str, Any]) -> Any:
+    """The name of the task that options choose."""
     return next((name for key, name in TASK_KEYS.items() if key in values), values.get("task", "text"))
 
 
@@ -272,12 +301,13 @@ def merge(base: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
     """``base`` with the options in ``given`` on top; another kind of task replaces the base's."""
     kept, chosen = dict(base), []
     if any(key in given for key in (*TASK_KEYS, "task")):
-        chosen.append((tasks.TARGETS, targets_of(kept), targets_of(given)))
+        chosen.append((tasks.TARGETS | tasks.DATASETS, task_of(kept), task_of(given)))
         kept = {key: value for key, value in kept.items() if key not in TASK_KEYS and key != "task"}
         kept.pop("period", None)
     if "seed" in given:
         kept.pop("task_seed", None)
-    chosen += [(registry, kept.get(kind, CHOSEN[kind]), given[kind]) for kind, registry in CHOICES.items() if kind in given]
+    registries = CHOICES | {"encoder": tasks.ENCODERS}
+    chosen += [(registry, kept.get(kind, CHOSEN[kind]), given[kind]) for kind, registry in registries.items() if kind in given]
     for registry, old_name, new_name in chosen:  # the old choice's own options go with it
         old, new = registry.get(str(old_name)), registry.get(str(new_name))
         if old and new:
@@ -308,45 +338,94 @@ def to_options(values: Any) -> dict[str, Any]:
     return found
 
 
-def build(table: Mapping[str, Any]) -> tuple[tasks.Task, Network, Training]:
-    """Task, network and training from a table of options. Raises ParameterError for whatever cannot be."""
-    known, values = options(), {}
-    for key, value in table.items():
-        if key not in known:
-            raise ParameterError(f"unknown option {key!r}; known: {', '.join(known)}")
-        values[key] = parsed(key, known[key], value)
-    used = set(OWN)
+class Chosen:
+    """What a table of options chooses, and which of its options have been used. Raises ParameterError for what cannot be."""
 
-    def make(cls: type) -> Any:
-        used.update(option_name(cls, field) for field in fields(cls))
-        return from_options(cls, values)
+    def __init__(self, table: Mapping[str, Any]) -> None:
+        self.known = options()
+        named = [TASK_KEYS[key] for key in TASK_KEYS if key in table]
+        self.task: str = named[0] if named else table.get("task", "text")
+        if len(named) > 1 or table.get("task", self.task) != self.task:
+            given = " and ".join(key for key in (*TASK_KEYS, "task") if key in table)
+            raise ParameterError(f"task: must be one of text, image, target or another task, got {given}")
+        self.trials = self.task in tasks.DATASETS
+        if self.trials:
+            table = merge(tasks.DATASETS.find(self.task).defaults(), table)  # type: ignore[attr-defined]
+        self.values = {}
+        for key, value in table.items():
+            if key not in self.known:
+                raise ParameterError(f"unknown option {key!r}; known: {', '.join(self.known)}")
+            self.values[key] = parsed(key, self.known[key], value)
+        self.used = {*OWN} - {"encoder", *(["period"] if self.trials else [])}
+        self.seed = self.values.get("seed", SEED)
+        self.parts = {key: self.choose(key, registry) for key, registry in CHOICES.items()}
+        self.single = {name: self.make(cls) for name, cls in SINGLE.items() if self.trials or cls is not Rates}
 
-    named = [TASK_KEYS[key] for key in TASK_KEYS if key in values]
-    if len(named) > 1 or (named and values.get("task", named[0]) != named[0]):
-        given = " and ".join(key for key in (*TASK_KEYS, "task") if key in values)
-        raise ParameterError(f"task: must be one of text, image, target or another task, got {given}")
-    kind = targets_of(values)
-    needed = {"image": "image", "file": "target"}.get(kind)
-    if needed and needed not in values:
-        raise ParameterError(f"task: {kind} needs a file; give --{needed} FILE")
-    targets = make(tasks.TARGETS.find(kind))
-    inputs = make(tasks.FileInputs if "input" in values else tasks.PoissonInputs)
-    chosen = {key: make(registry.find(values.get(key, CHOSEN[key]))) for key, registry in CHOICES.items()}
-    rule, scheme, training = (make(cls) for cls in SINGLE)
-    unused = [key for key in values if key not in used]
-    if unused:
-        raise ParameterError(f"{unused[0]}: has no effect on what the other options choose; leave it out")
-    seed = values.get("seed", SEED)
-    weights = load_weights(values["weights"]) if "weights" in values else None
-    task = tasks.make(inputs, targets, values.get("period"), values.get("task_seed", seed))
-    sizes = [task.n_inputs, *values.get("hidden", HIDDEN), task.n_outputs]
-    network = Network(
-        made_layers(sizes, values.get("layers", {}), chosen, known),
-        rule=rule, scheme=scheme, w0=values.get("w0", W0), weights=weights, seed=seed,
-        recurrent=values.get("recurrent", False), skip=values.get("skip", ()),
-        projections=values.get("projections", ()), **chosen,
-    )  # fmt: skip
-    return task, network, training
+    def make(self, cls: type) -> Any:
+        """An instance of a parameter class."""
+        self.used.update(
+            option_name(cls, field) for field in fields(cls) if not self.trials or cls is not Rule or field in IN_TRIALS
+        )
+        return from_options(cls, self.values)
+
+    def choose(self, kind: str, registry: Registry) -> Any:
+        """An instance of the class of a kind that is chosen."""
+        return self.make(registry.find(self.values.get(kind, CHOSEN[kind])))
+
+    def check_used(self) -> None:
+        """Raise the error for an option that nothing has asked for."""
+        unused = [key for key in self.values if key not in self.used]
+        if unused:
+            raise ParameterError(f"{unused[0]}: has no effect on what the other options choose; leave it out")
+
+    def training(self) -> Training | Fitting:
+        """How to train."""
+        return self.make(Fitting if self.trials else Training)  # type: ignore[no-any-return]
+
+    def samples(self) -> tasks.Source:
+        """What makes the samples."""
+        dataset, encoder = self.make(tasks.DATASETS.find(self.task)), None
+        if hasattr(dataset, "encode"):
+            encoder, self.used = self.choose("encoder", tasks.ENCODERS), self.used | {"encoder"}
+        return tasks.Source(dataset, encoder, self.values.get("task_seed", self.seed))
+
+    def pattern(self) -> Callable[[], tasks.Task]:
+        """What makes the task of a stream."""
+        needed = {"image": "image", "file": "target"}.get(self.task)
+        if needed and needed not in self.values:
+            raise ParameterError(f"task: {self.task} needs a file; give --{needed} FILE")
+        targets = self.make(tasks.TARGETS.find(self.task))
+        inputs = self.make(tasks.FileInputs if "input" in self.values else tasks.PoissonInputs)
+        return lambda: tasks.make(inputs, targets, self.values.get("period"), self.values.get("task_seed", self.seed))
+
+    def network(self, n_inputs: int, n_outputs: int) -> Network:
+        """The network, between so many inputs and outputs."""
+        values, sizes = self.values, [n_inputs, *self.values.get("hidden", HIDDEN), n_outputs]
+        layers, last = values.get("layers", {}), str(len(sizes) - 1)
+        if self.trials:
+            layers = layers | {last: READOUT | layers.get(last, {})}
+        return Network(
+            made_layers(sizes, layers, self.parts, self.known), w0=values.get("w0", W0),
+            weights=load_weights(values["weights"]) if "weights" in values else None, seed=self.seed,
+            recurrent=values.get("recurrent", False), skip=values.get("skip", ()), projections=values.get("projections", ()),
+            **self.single, **self.parts,
+        )  # fmt: skip
+
+
+def build(table: Mapping[str, Any]) -> tuple[tasks.Task | tasks.Labelled, Network, Training | Fitting]:
+    """Task (or labelled samples), network and training from a table of options. Raises ParameterError for what cannot be."""
+    chosen = Chosen(table)
+    make: Callable[[], tasks.Task | tasks.Labelled] = chosen.samples().make if chosen.trials else chosen.pattern()
+    training = chosen.training()
+    chosen.check_used()
+    task = make()
+    return task, chosen.network(task.n_inputs, task.n_outputs), training
+
+
+def build_network(table: Mapping[str, Any], n_inputs: int, n_outputs: int) -> tuple[Network, Training | Fitting]:
+    """Network and training alone, for so many inputs and outputs."""
+    chosen = Chosen(table)
+    return chosen.network(n_inputs, n_outputs), chosen.training()
 
 
 def made_layers(
@@ -401,20 +480,15 @@ def projections_in_words(network: Network) -> str:
     return ",".join(words)
 
 
-def table(task: tasks.Task, network: Network, training: Training, initial_weights: bool) -> dict[str, Any]:
+def table(
+    task: tasks.Task | tasks.Source | None, network: Network, training: Training | Fitting, initial_weights: bool
+) -> dict[str, Any]:
     """The options that make these again. A task made by hand is named by the files that the run's folder holds."""
-    found: dict[str, Any] = {}
-
-    if task.spec:
-        targets, seed = task.spec["targets"], task.spec["seed"]
-        found["task"] = tasks.TARGETS.name_of(targets)
-        found |= to_options(targets) | to_options(task.spec["inputs"])
-        found["task_seed"] = seed
-    else:
-        found |= {"input": "input.ras", "inputs": task.n_inputs, "target": "target.ras", "outputs": task.n_outputs}
-    found["period"] = in_words(task.period_ms, "ms")
+    trials = isinstance(training, Fitting)
+    found = task_in_words(task)
     found["hidden"] = network.sizes[1:-1] or [0]
-    found["recurrent"] = network.recurrent if len(set(network.recurrent)) > 1 else any(network.recurrent)
+    if not trials:
+        found["recurrent"] = network.recurrent if len(set(network.recurrent)) > 1 else any(network.recurrent)
     if network.skip:
         found["skip"] = ",".join(f"{pre}-{post}" for pre, post in network.skip)
     if words := layers_in_words(network):
@@ -429,9 +503,30 @@ def table(task: tasks.Task, network: Network, training: Training, initial_weight
     if initial_weights:
         found["weights"] = INITIAL_WEIGHTS
     found["seed"] = network.seed
-    for values in (training, network.rule, network.scheme):
+    for values in (training, network.rule, network.scheme, *([network.rates] if trials else [])):
         found |= to_options(values)
+    for field in fields(Rule):
+        if trials and field not in IN_TRIALS:
+            found.pop(option_name(Rule, field))
     return found
+
+
+def task_in_words(task: tasks.Task | tasks.Source | None) -> dict[str, Any]:
+    """The options that make a task again; None are samples made by hand."""
+    if task is None:
+        return {"task": "samples"}
+    if isinstance(task, tasks.Source):
+        found = {"task": tasks.DATASETS.name_of(task.dataset)} | to_options(task.dataset)
+        if task.encoder is not None:
+            found |= {"encoder": tasks.ENCODERS.name_of(task.encoder)} | to_options(task.encoder)
+        return found | {"task_seed": task.seed}
+    if task.spec:
+        targets = task.spec["targets"]
+        found = {"task": tasks.TARGETS.name_of(targets)} | to_options(targets) | to_options(task.spec["inputs"])
+        found["task_seed"] = task.spec["seed"]
+    else:
+        found = {"input": "input.ras", "inputs": task.n_inputs, "target": "target.ras", "outputs": task.n_outputs}
+    return found | {"period": in_words(task.period_ms, "ms")}
 
 
 INITIAL_WEIGHTS = "initial_weights.npz"

@@ -52,7 +52,7 @@ def new_figure(width: float, height: float) -> Figure:
     return figure
 
 
-def draw(picture: Callable[[Tables], Figure], run: Tables, path: str | os.PathLike[str]) -> None:
+def draw(picture: Callable[[Any], Figure], run: Any, path: str | os.PathLike[str]) -> None:
     """Draw a picture of a run into a file, by Matplotlib's defaults: a user's matplotlibrc is for the user's own pictures."""
     import matplotlib as mpl
 

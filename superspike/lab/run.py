@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import copy
-import csv
 import json
 import os
 import shutil
-import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .. import tasks
-from ..model.network import Network, save_weights
+from ..model.network import Network
 from ..model.parameters import ParameterError
 from ..model.scheme import to_steps
 from ..spikes.files import write_ras
@@ -26,18 +22,15 @@ from ..spikes.score import agreement
 from ..spikes.trains import Spikes
 from ..tasks import Task
 from . import config, plotting
-from .config import COST_WINDOW, Training
-from .folder import CONFIG, reserve, whole
+from .config import COST_WINDOW, Fitting, Training
+from .folder import CONFIG
+from .saved import Saved, load_network, read_arrays, read_columns, read_config, reading, write_columns
 
 Array = NDArray[Any]
 
-NUMBERS = (CONFIG, "metrics.csv", "weights.npz", "spikes.npz", "summary.json")
-PICTURES = {"learning.png": plotting.learning, "raster.png": plotting.raster}
-FILES = (*NUMBERS, *PICTURES, config.INITIAL_WEIGHTS, "input.ras", "target.*")  # all that a run's folder may hold
-
 
 @dataclass
-class Run:
+class Run(Saved):
     """What :func:`superspike.train` returns: what happened, whatever is done with the network afterwards.
 
     Attributes
@@ -56,12 +49,10 @@ class Run:
     windows_ms: list[tuple[float, float]]
     real_time_factor: float
     interrupted: bool = False
-    initial_weights: list[Array] | None = None  # where they, masks or signs are not what the network's seed draws
+    initial_weights: list[Array] | None = None
 
-    @property
-    def network(self) -> Network:
-        """The network at the end of the run, to be measured or trained on: a copy, each time."""
-        return copy.deepcopy(self._network)
+    pictures: ClassVar = {"learning.png": plotting.learning, "raster.png": plotting.raster}
+    overview: ClassVar = plotting.overview
 
     @property
     def cost(self) -> float:
@@ -75,11 +66,6 @@ class Run:
         """Mean cost (Hz) over the burn-in, or of the first block where there is none."""
         before = self.metrics["time_ms"] <= self.training.burn_in_ms
         return float(self.metrics["cost"][before if before.any() else 0].mean())
-
-    @property
-    def weights(self) -> list[Array]:
-        """The network's weights: one (n_pre, n_post) array in mV per projection, in the order of ``network.projections``."""
-        return self.network.weights
 
     @property
     def periods_ms(self) -> list[tuple[float, float]]:
@@ -123,60 +109,31 @@ class Run:
             "interrupted": self.interrupted,
         }
 
-    def plot(self, path: str | os.PathLike[str]) -> None:
-        """Draw the learning curve and the rasters before and after into one picture."""
-        plotting.draw(plotting.overview, self, path)
+    def options(self, new: Path) -> dict[str, Any]:
+        """The options that repeat the run."""
+        table = config.table(self.task, self._network, self.training, self.initial_weights is not None)
+        return with_own_files(table, self.task, new)
 
-    def save(self, folder: str | os.PathLike[str], force: bool = False, *, pictures: bool = True) -> None:
-        """Write the run's folder: config.toml, metrics.csv, weights.npz, spikes.npz, summary.json, learning.png, raster.png.
-
-        The numbers appear whole or not at all; a picture that cannot be drawn is a warning. The files that the task was
-        made from are kept in the folder as well. A folder that is not empty is replaced only if it is a run's, with ``force``.
-        """
-        with reserve(folder, force) as own:
-            self.write(own)
-            if pictures:
-                self.draw(own)
-
-    def write(self, own: Path) -> None:
-        """Write all but the pictures into a folder that :func:`superspike.lab.folder.reserve` gave."""
-        with whole(own, FILES) as new:
-            table = config.table(self.task, self._network, self.training, self.initial_weights is not None)
-            (new / CONFIG).write_text(config.to_toml(with_own_files(table, self.task, new)), encoding="utf-8")
-            if self.initial_weights is not None:
-                np.savez(new / config.INITIAL_WEIGHTS, **self._network.with_arrays(self.initial_weights))  # type: ignore[arg-type]
-            write_metrics(new / "metrics.csv", self.metrics)
-            save_weights(new / "weights.npz", self._network)
-            save_spikes(new / "spikes.npz", self.spikes, self.windows_ms)
-            (new / "summary.json").write_text(json.dumps(self.summary(), indent=2) + "\n", encoding="utf-8")
-
-    def draw(self, folder: Path) -> None:
-        """Add the pictures to the run's folder; warn where that fails."""
-        for name, picture in PICTURES.items():
-            try:
-                plotting.draw(picture, self, folder / name)
-            except Exception as error:  # whatever it is, the numbers are safe
-                warnings.warn(
-                    f"{folder / name} could not be drawn ({error}). The numbers are saved; superspike plot {folder} draws it",
-                    stacklevel=3,
-                )
+    def write_tables(self, new: Path) -> None:
+        """Write metrics and spikes."""
+        write_columns(new / "metrics.csv", self.metrics)
+        save_spikes(new / "spikes.npz", self.spikes, self.windows_ms)
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str]) -> Run:
         """Read a run's folder. Raises ParameterError, which names the file, where something is missing or broken."""
-        where = Path(folder)
-        if not (where / CONFIG).is_file():
-            raise ParameterError(f"{where}: must be the folder of a run, has no {CONFIG}")
-        table = config.read(where / CONFIG)
+        table, where = read_config(folder), Path(folder)
         with reading(where / CONFIG):
             task, network, training = config.build(table)
+        if isinstance(task, tasks.Labelled) or isinstance(training, Fitting):
+            raise ParameterError(f"{where}: must be a run on a stream, is one that learns samples; Fit.load reads it")
         initial_weights = [w.copy() for w in network.weights] if "weights" in table else None
         with reading(where / "weights.npz") as path:
             load_network(path, network)
         with reading(where / "spikes.npz") as path:
             spikes, windows = load_spikes(path, network.sizes)
         with reading(where / "metrics.csv") as path:
-            metrics = read_metrics(path, layer_names(network.sizes))
+            metrics = read_columns(path, ["time_ms", "cost", *(f"rate_{name}_hz" for name in layer_names(network.sizes))])
         with reading(where / "summary.json") as path:
             summary = json.loads(path.read_text(encoding="utf-8"))
             factor, interrupted = summary["real_time_factor"], summary["interrupted"]
@@ -218,36 +175,6 @@ def with_own_files(table: Mapping[str, Any], task: Task, new: Path) -> dict[str,
     return own
 
 
-@contextmanager
-def reading(path: Path) -> Iterator[Path]:
-    """Whatever goes wrong while a file of a run is read is a ParameterError that names the file."""
-    try:
-        yield path
-    except ParameterError as error:
-        raise ParameterError(f"{path}: {error}") from None
-    except Exception as error:  # a broken file raises a dozen types
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else f"{type(error).__name__}: {error}"
-        raise ParameterError(f"{path}: must be what a run has saved, cannot be read ({reason})") from None
-
-
-def write_metrics(path: Path, metrics: dict[str, Array]) -> None:
-    """One row a block, numbers in full precision."""
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(metrics)
-        writer.writerows([[repr(float(value)) for value in row] for row in zip(*metrics.values(), strict=True)])
-
-
-def read_metrics(path: Path, layers: list[str]) -> dict[str, Array]:
-    """The columns of metrics.csv."""
-    columns = ["time_ms", "cost", *(f"rate_{name}_hz" for name in layers)]
-    with path.open(newline="", encoding="utf-8") as file:
-        header, *rows = csv.reader(file)
-    if header != columns or not rows or any(len(row) != len(columns) for row in rows):
-        raise ParameterError(f"must have rows of the columns {', '.join(columns)}, got {len(rows)} of {', '.join(header)}")
-    return dict(zip(columns, np.array(rows, float).T, strict=True))
-
-
 def save_spikes(path: Path, spikes: dict[str, Spikes], windows_ms: list[tuple[float, float]]) -> None:
     """``LAYER_times_ms``, ``LAYER_ids`` and ``LAYER_n`` of each layer and the target; ``windows_ms`` (windows, 2)."""
     arrays: dict[str, Any] = {"windows_ms": np.array(windows_ms)}
@@ -269,33 +196,3 @@ def load_spikes(path: Path, sizes: list[int]) -> tuple[dict[str, Spikes], list[t
     if windows.shape not in ((1, 2), (2, 2)):
         raise ParameterError(f"windows_ms must be the begin and end of one or two windows, got the shape {windows.shape}")
     return spikes, [(float(a), float(b)) for a, b in windows]
-
-
-def load_network(path: Path, network: Network) -> None:
-    """Give ``network`` the weights and, where it is fixed, the feedback that :func:`superspike.save_weights` wrote."""
-    arrays = read_arrays(path)
-
-    def like(name: str, own: Array) -> Array:
-        found = arrays[name]
-        if found.shape != own.shape or found.dtype.kind != "f":
-            raise ParameterError(f"{name} must hold numbers of the shape {own.shape}, got {found.dtype} of {found.shape}")
-        return found.astype(own.dtype)
-
-    network.weights = [like(name, own) for name, own in network.named(network.weights).items()]
-    if network.feedback.follows_weights:
-        network.refresh_feedback()
-    else:
-        network.feedback_weights = [like(f"b{k}", own) for k, own in enumerate(network.feedback_weights, 1)]
-
-
-def read_arrays(path: Path) -> dict[str, Array]:
-    """The arrays of an .npz file; one that is asked for and not there is an error that says so."""
-    with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:  # NumPy leaves a broken file open
-        return Arrays({name: file[name] for name in file.files})
-
-
-class Arrays(dict[str, Array]):
-    """Arrays by name."""
-
-    def __missing__(self, name: str) -> Array:
-        raise ParameterError(f"must hold the array {name}, holds {', '.join(self) or 'nothing'}")

@@ -19,9 +19,10 @@ from typing import Any
 from ..engine.jit import source_key, usable_cores, use_one_core
 from ..model.parameters import Param
 from . import config
+from .fitting import Fit
+from .job import carry_out, load, options_of
 from .observers import SilentNetworkWarning
 from .run import Run
-from .training import train
 
 # A run's numbers come from none of these rooms and modules: an edit there leaves finished runs as they are.
 NO_NUMBERS = ("__main__", "bench/", "brian2", "cli", "interop/", "lab/plotting")
@@ -29,7 +30,7 @@ NO_NUMBERS = ("__main__", "bench/", "brian2", "cli", "interop/", "lab/plotting")
 
 def sweep(
     tables: Iterable[Mapping[str, Any]], folder: str | os.PathLike[str], jobs: int | None = None, *, progress: bool = False
-) -> list[Run]:
+) -> list[Run | Fit]:
     """Train one network per table of options; return the runs in the same order, whatever the number of processes.
 
     Ctrl-C, and an error in any of the runs, ends those that are being trained; finished runs stay.
@@ -59,25 +60,30 @@ def sweep(
             for where, table in missing.items():
                 train_into(table, where)
                 done.update()
-    return [Run.load(where) for _, where in todo]
+    return [load(where) for _, where in todo]
 
 
 def run_name(table: Mapping[str, Any]) -> str:
     """The name of a run's folder: its seed, and a hash of all its options and of the sources that its numbers come from."""
-    task, network, training = config.build(table)
-    options = config.table(task, network, training, initial_weights=False)
-    files = {name: Path(table[name]).read_bytes().hex() for name in config.PATHS if name in table}
+    options, seed = options_of(table)
+    files = {name: contents(Path(table[name])) for name in config.PATHS if name in table}
     text = json.dumps([options, files, source_key(besides=NO_NUMBERS)], sort_keys=True)
-    return f"seed-{network.seed}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+    return f"seed-{seed}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+
+
+def contents(path: Path) -> str:
+    """What is in a file; of a folder of data, which files there are, and how large."""
+    if path.is_dir():
+        return str(sorted((file.name, file.stat().st_size) for file in path.iterdir() if file.is_file()))
+    return path.read_bytes().hex()
 
 
 def train_into(table: Mapping[str, Any], where: Path) -> None:
     """Train by the options in ``table`` and save the run, without its pictures, in ``where``."""
     try:
-        task, network, training = config.build(table)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", SilentNetworkWarning)  # of many runs, some may; their metrics tell
-            run = train(network, task, **training._asdict())
+            run = carry_out(*config.build(table))
         run.save(where, force=True, pictures=False)
     except Exception as error:
         error.add_note(f"in the run with the options {dict(table)}")

@@ -18,7 +18,7 @@ from .neuron import NEURONS, Readout
 from .optimizer import OPTIMIZERS
 from .parameters import Param, ParameterError, check_plain, check_seed
 from .projection import Projection
-from .readout import of_trials
+from .readout import Rates, of_trials
 from .rule import Rule
 from .scheme import Scheme, check_scheme, whole_steps
 from .surrogate import SURROGATES
@@ -57,6 +57,7 @@ class Network:
         or an instance such as ``Windowed(window=25.0)``
     neuron : a name (by default lif) or an instance such as ``LIF(tau_mem=20.0)``
     rule, scheme : the parameters of plasticity and time stepping
+    rates : bounds of the hidden neurons' spike counts in trials, and what missing them costs
     w0 : initial weights are drawn from N(0, (w0/√n)²), in mV, and clipped to their bounds; n is the number of synapses that a
         postsynaptic neuron has in the projection: n_pre, or with a mask their mean number. Signs replace those drawn
     weights : initial weights instead, one (n_pre, n_post) array in mV per projection: a list in the order of ``projections``,
@@ -93,6 +94,7 @@ class Network:
         neuron: Any = None,
         rule: Rule | None = None,
         scheme: Scheme | None = None,
+        rates: Rates | None = None,
         w0: float = W0,
         weights: Sequence[ArrayLike] | Mapping[str, ArrayLike] | None = None,
         recurrent: bool | Sequence[bool] = False,
@@ -114,10 +116,10 @@ class Network:
         self.pairs = [(layer, layer + 1) for layer in range(len(self.sizes) - 1)]
         self.pairs += [(layer, layer) for layer, loop in enumerate(self.recurrent, 1) if loop] + self.skip
         self.projections = [own.get(pair, Projection(*pair)) for pair in self.pairs]
-        for name, given, cls in (("rule", rule, Rule), ("scheme", scheme, Scheme)):
+        for name, given, cls in (("rule", rule, Rule), ("scheme", scheme, Scheme), ("rates", rates, Rates)):
             if not isinstance(given, (cls, type(None))):
                 raise ParameterError(f"Network.{name}: must be an instance of {cls.__name__}, got {given!r}")
-        self.rule, self.scheme = rule or Rule(), scheme or Scheme()
+        self.rule, self.scheme, self.rates = rule or Rule(), scheme or Scheme(), rates or Rates()
         self.neuron, self.surrogate = NEURONS.make("lif" if neuron is None else neuron), SURROGATES.make(surrogate)
         self.feedback = FEEDBACKS.make(feedback)
         self.optimizer, self.loss = OPTIMIZERS.make(optimizer), LOSSES.make(loss)

@@ -33,12 +33,18 @@ class Rates(NamedTuple):
     M max(0, n̄ − mean), with n̄ the mean of its M neurons' counts, is added to the loss of a sample.
     """
 
-    upper: Annotated[float, Param("", "spikes per sample of a hidden neuron from which on they cost", ge=0)] = 0.0
-    upper_strength: Annotated[float, Param("", "cost of too many spikes of one neuron", ge=0)] = 0.0
-    lower: Annotated[float, Param("", "spikes per sample of a hidden neuron that cost nothing", ge=0)] = 0.0
-    lower_strength: Annotated[float, Param("", "cost of too few spikes of one neuron", ge=0)] = 0.0
-    mean: Annotated[float, Param("", "mean spikes per sample and neuron of a layer from which on they cost", ge=0)] = 0.0
-    mean_strength: Annotated[float, Param("", "cost of each spike of a layer above its mean's bound", ge=0)] = 0.0
+    upper: Annotated[
+        float, Param("", "spikes per sample of a hidden neuron from which on they cost", ge=0, option="rate-upper")
+    ] = 0.0
+    upper_strength: Annotated[float, Param("", "cost of too many spikes of one neuron", ge=0, option="rate-upper-strength")] = 0.0
+    lower: Annotated[float, Param("", "spikes per sample of a hidden neuron that cost nothing", ge=0, option="rate-lower")] = 0.0
+    lower_strength: Annotated[float, Param("", "cost of too few spikes of one neuron", ge=0, option="rate-lower-strength")] = 0.0
+    mean: Annotated[
+        float, Param("", "mean spikes per sample and neuron of a layer from which on they cost", ge=0, option="rate-mean")
+    ] = 0.0
+    mean_strength: Annotated[
+        float, Param("", "cost of each spike of a layer above its mean's bound", ge=0, option="rate-mean-strength")
+    ] = 0.0
 
 
 def rate_error(count: float, mean: float, rates: Rates) -> float:

@@ -32,6 +32,8 @@ class Rule(NamedTuple):
     tau_het: Annotated[float, Param("ms", "time constant of the regulariser's rate trace", gt=0)] = 100.0
 
 
+IN_TRIALS = ("w_max",)  # a trial's eligibility has the readout's filter, and its updates are minibatches
+
 # ρ in the unit of the paper's release, which counts weights and eligibility in V and 1/V; here they are mV and 1/mV.
 RHO_PER_MV2 = 1e-6
 

@@ -5,7 +5,8 @@ command line picks up its fields as options. Targets that belong to inputs of th
 :func:`make` joins one of each to a :class:`Task`; ``text("HELLO")`` and its siblings are the same in one call.
 
 Labelled trials are :class:`Samples`: from arrays, from numbers through an encoder (:mod:`superspike.tasks.encoders`, a class
-each), from files (:mod:`superspike.tasks.datasets`), or made (:class:`RandomManifolds`). Imports ``model`` and ``spikes``.
+each), from files (:mod:`superspike.tasks.datasets`), or made (:class:`RandomManifolds`). Those that the command line knows
+by name are classes of :mod:`superspike.tasks.labelled`. Imports ``model`` and ``spikes``.
 """
 
 from __future__ import annotations
@@ -26,6 +27,9 @@ from .encoders import Current as Current
 from .encoders import Latency as Latency
 from .encoders import PoissonRate as PoissonRate
 from .encoders import encode as encode
+from .labelled import DATASETS as DATASETS
+from .labelled import Labelled as Labelled
+from .labelled import Source as Source
 from .patterns import FileInputs as FileInputs
 from .patterns import FileTargets as FileTargets
 from .patterns import Picture as Picture

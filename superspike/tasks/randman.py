@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..model.parameters import Param, ParameterError, check_seed, parameters
+from .labelled import CLASSIFICATION, DATASETS
 from .samples import Samples, Split, in_order
 
 Array = NDArray[Any]
@@ -17,6 +18,7 @@ MOST_TERMS = 1000  # … and so are later ones
 CHUNK = 2**15  # numbers that are worked on at a time: they fit into a core's cache
 
 
+@DATASETS.register("randman")
 @parameters
 class RandomManifolds(NamedTuple):
     """Classes are smooth random manifolds in the space of firing times: every input spikes once in a sample.
@@ -33,10 +35,15 @@ class RandomManifolds(NamedTuple):
     dimension: Annotated[int, Param("", "dimension of the manifolds", ge=1)] = 1
     smoothness: Annotated[float, Param("", "exponent α of the manifolds' series", ge=0)] = 1.0
     samples: Annotated[int, Param("", "samples per class", ge=3)] = 1000
-    train: Annotated[float, Param("", "part of the samples to learn from", gt=0, lt=1)] = 0.8
+    train: Annotated[float, Param("", "part of the samples to learn from", gt=0, lt=1, option="train-part")] = 0.8
     validation: Annotated[float, Param("", "part of the samples to choose by", gt=0, lt=1)] = 0.1
-    window: Annotated[float, Param("ms", "time in which the inputs spike", gt=0)] = 50.0
-    duration: Annotated[float, Param("ms", "length of a trial, longer than that time", gt=0)] = 100.0
+    window: Annotated[float, Param("ms", "time in which the inputs spike", gt=0, option="spike-window")] = 50.0
+    duration: Annotated[float, Param("ms", "length of a trial, longer than that time", gt=0, option="trial")] = 100.0
+
+    @staticmethod
+    def defaults() -> dict[str, Any]:
+        """A hidden layer of the size that the source has."""
+        return CLASSIFICATION | {"hidden": "100", "learning_rate": "0.3mV", "w0": "60mV", "epochs": 20}
 
     def make(self, seed: int = 1) -> Split:
         """Train, validation and test samples; the same for the same seed."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -17,6 +18,7 @@ Array = NDArray[Any]
 
 DURATION = Param("ms", "length of a trial", gt=0)
 DURATION_STEP = 10.0  # ms: a duration that is not given is the last spike's time rounded up to this
+SAVED = ("times", "units", "offsets", "labels", "n_units", "duration")  # and the classes' names
 MOST_CLASSES = 2**20  # that are named by their numbers
 MOST_STEPS = 2**17  # of a trial: what single precision tells apart, with scheme.slack
 CHUNK = 2**20  # numbers that are worked on at a time
@@ -266,6 +268,27 @@ class Samples:
         """The same samples in longer trials (sharing the arrays); ParameterError if a spike lies beyond ``duration`` (ms)."""
         arrays = (self.times, self.units, self.offsets, self.labels)
         return Samples(*arrays, self.n_units, duration, self.classes, complete=False)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write an .npz file, which :meth:`load` reads."""
+        arrays = {name: getattr(self, name) for name in SAVED}
+        np.savez_compressed(path, **arrays, classes=np.array(self.classes))
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], *, complete: bool = False) -> Self:
+        """Read what :meth:`save` wrote. Raises ParameterError, which names the file, for anything else."""
+        name = os.fspath(path)
+        try:
+            with Path(name).open("rb") as raw, np.load(raw, allow_pickle=False) as file:
+                arrays = {key: file[key] for key in (*SAVED, "classes")}
+            times, units, offsets, labels, n_units, duration = (arrays[key] for key in SAVED)
+            names = arrays["classes"].tolist()
+            return cls(times, units, offsets, labels, n_units, duration, names, complete=complete)
+        except ParameterError as error:
+            raise ParameterError(f"{name}: {error}") from None
+        except Exception as error:  # a broken file raises a dozen types
+            reason = error.strerror if isinstance(error, OSError) and error.strerror else f"{type(error).__name__}: {error}"
+            raise ParameterError(f"{name}: must be samples that Samples.save wrote, cannot be read ({reason})") from None
 
     def split(self, train: float = 0.8, validation: float = 0.1, seed: int = 1, *, stratified: bool = True) -> Split:
         """Three parts (copies) without a common sample, drawn at random; what is left is the third.
