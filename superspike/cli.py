@@ -37,6 +37,7 @@ BENCH_COLUMNS = {
     "synapse_steps_per_s": "synapse-steps per s",
     "memory_mib": "memory (MiB)",
 }
+SUITES = ("streams", "classification")
 QUANTITIES = {"ms": "TIME", "mV": "VOLTAGE", "Hz": "RATE", "1/mV": "1/VOLTAGE", "": "NUMBER"}
 INTERRUPTED = 130  # the shell's exit status for Ctrl-C
 PLAIN = {"→": "->", "×": "x", "±": "+-", "…": "...", "√": "sqrt ", "µ": "u", "–": "-", "−": "-"}
@@ -245,18 +246,32 @@ def plot(run_folder: str, out: str | None) -> None:
 
 @main.command(short_help="Time both engines side by side.")
 @click.option(
-    "--suite", is_flag=True, help="four tasks, both engines, both precisions, plasticity on and off, and scaling tables"
+    "--suite",
+    type=click.Choice(SUITES),
+    is_flag=False,
+    flag_value="streams",
+    help="streams (or no word): four tasks, both engines, both precisions, plasticity on and off, and scaling tables; "
+    "classification: 784-256-10, forward and learning, one thread and two, and scaling tables",
 )
+@click.option("--data", metavar="DIR", help="of classification: MNIST's four IDX files, gzipped or not  [default: made pictures]")
 @click.option(
     "--repeats", type=click.IntRange(1), default=5, show_default=True, help="interleaved repeats; the medians are printed"
 )
 @click.option(
     "--seconds", type=click.FloatRange(0.01), default=0.5, show_default=True, help="wall-clock time of each measurement"
 )
-@click.option("--peers", is_flag=True, help="add PyTorch (BPTT) and Brian2 on the same network, where installed")
+@click.option("--peers", is_flag=True, help="add PyTorch (BPTT) and Brian2, or snnTorch, on the same network, where installed")
 @click.option("--json", "as_json", is_flag=True, help="print machine-readable results")
-def bench(suite: bool, repeats: int, seconds: float, peers: bool, as_json: bool) -> None:
+def bench(suite: str | None, data: str | None, repeats: int, seconds: float, peers: bool, as_json: bool) -> None:
     """Time both engines side by side, on 200-256-200 at the rates of SSBM oxford in single precision."""
+    if suite == "classification":
+        from .bench import classification
+
+        found = classification.suite(data, repeats, seconds, peers, on_compile=compile_aloud)
+        click.echo(json.dumps(found) if as_json else classification.report(found))
+        return
+    if data is not None:
+        raise ParameterError(f"--data: must come with --suite classification, got {data}; leave it out")
     from .bench import benchmark
     from .bench.peers import compare
 
