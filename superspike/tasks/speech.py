@@ -67,8 +67,9 @@ class SyntheticSpeech(NamedTuple):
     come in the order of speakers, words, repetitions. What is heard after a trial's end is left out.
 
     ``voice`` is who speaks. ``formants``, a built-in synthesiser, gives the same samples on every machine (but for rounding,
-    which may move a spike). ``espeak`` is the program espeak-ng; the samples depend on its version. ``auto`` is espeak-ng where
-    it is installed, else the synthesiser: the samples depend on the machine.
+    which may move a spike). ``espeak`` is the program espeak-ng; the samples depend on its version, and its 52 pairs of an accent
+    and a voice may recur in another part with another pitch and pace. ``auto`` is espeak-ng where it is installed, else the
+    synthesiser: the samples depend on the machine.
 
     The ear: sounds of equal power pass gammatone filters of order 4, one per unit, from 80 Hz (unit 0) to 7 kHz, equally far
     apart on the scale of equivalent rectangular bandwidths, and weaker below 1 kHz, as the middle ear is. A hair cell takes the
