@@ -81,6 +81,7 @@ if TYPE_CHECKING:
     from .tasks import PoissonRate as PoissonRate
     from .tasks import RandomManifolds as RandomManifolds
     from .tasks import Samples as Samples
+    from .tasks import SyntheticSpeech as SyntheticSpeech
     from .tasks import Task as Task
     from .tasks import encode as encode
     from .tasks import fetch as fetch
@@ -121,6 +122,7 @@ _HOMES = {
         "PoissonRate",
         "Current",
         "RandomManifolds",
+        "SyntheticSpeech",
         "encode",
         "load_idx",
         "load_images",

@@ -177,7 +177,8 @@ def test_a_decision_is_settled_when_shorter_trials_have_the_same_answer(manifold
         for end in (found.latency_ms[k] - 1, found.latency_ms[k]):  # ms, and steps
             cut = ss.Samples.from_trials([spikes.between(0, end)], [0], 20, max(end, 1.0), manifolds[2].classes, complete=False)
             answers.append(int(ss.classify(net, cut).prediction[0]) if end else -1)
-        assert answers[1] == found.prediction[k] != answers[0]
+        assert answers[1] == found.prediction[k]
+        assert answers[0] != found.prediction[k] or found.prediction[k] == 0  # which is said where no output says most
 
 
 def test_compiling_learns_nothing_and_draws_nothing(manifolds: Parts) -> None:

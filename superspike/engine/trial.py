@@ -625,19 +625,21 @@ def update(
 def decided(loss: Any, u: Array, outputs: int, dt: float, z: Array) -> int:
     """The length, in steps, from which on a trial that ends has the answer of the whole."""
     readout.logits(loss, read_only(u), outputs, dt, z)
-    answer = largest(z, outputs)
+    whole = answer(z, outputs)
     for steps in range(len(u) - 1, 0, -1):
         readout.logits(loss, read_only(u[:steps]), outputs, dt, z)
-        if largest(z, outputs) != answer:
+        if answer(z, outputs) != whole:
             return steps + 1
-    return 1
+    return 1 if whole >= 0 else len(u)
 
 
 @compiled
-def largest(z: Array, outputs: int) -> int:
-    """Which output says most; the first of several."""
-    k = 0
+def answer(z: Array, outputs: int) -> int:
+    """Which output says most; -1 where several do."""
+    k, several = 0, False
     for i in range(1, outputs):
         if z[i] > z[k]:
-            k = i
-    return k
+            k, several = i, False
+        elif z[i] == z[k]:
+            several = True
+    return -1 if several else k

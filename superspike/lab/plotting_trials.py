@@ -98,8 +98,9 @@ def draw_samples(figure: Any, run: Fitted) -> None:
         for row, (spikes, name) in enumerate(zip(decision.spikes[::-1], names[1:], strict=True), 1):
             ax = axes[row, column]
             few = spikes.n <= FEW
+            size = float(np.clip(75 / np.sqrt(len(spikes) + 1), 1, 2.5))  # points; many spikes, small dots
             color = COLORS["input" if name == "input" else "hidden"]
-            ax.plot(spikes.times_ms, spikes.ids, ls="", marker="|" if few else ".", ms=9 if few else 2.5, color=color)
+            ax.plot(spikes.times_ms, spikes.ids, ls="", marker="|" if few else ".", ms=9 if few else size, color=color)
             ax.set_ylim(-0.02 * spikes.n - 0.5, 1.02 * spikes.n - 0.5)
         axes[-1, column].set_xlabel("time (ms)")
     for row, name in enumerate(names):

@@ -41,6 +41,7 @@ from .patterns import poisson_spikes as poisson_spikes
 from .randman import RandomManifolds as RandomManifolds
 from .samples import Samples as Samples
 from .samples import Split as Split
+from .speech import SyntheticSpeech as SyntheticSpeech
 from .task import INPUTS as INPUTS
 from .task import PERIOD as PERIOD
 from .task import TARGETS as TARGETS

@@ -25,7 +25,7 @@ CLASSIFICATION: dict[str, Any] = {
 
 Data = Annotated[str, Param("", "folder of a data set's files")]
 Held = Annotated[float, Param("", "samples to choose by: how many, or which part of them", ge=0)]
-Trial = Annotated[float, Param("ms", "length of a trial, later spikes are left out", gt=0)]
+Trial = Annotated[float, Param("ms", "length of a trial, later spikes are left out", gt=0, option="trial")]
 
 
 class Source(NamedTuple):
@@ -117,7 +117,9 @@ class Heidelberg(NamedTuple):
 
     data: Data
     trial: Trial = 1000.0
-    speakers: Annotated[int, Param("", "speakers to choose by, where no file holds others", ge=1)] = 1
+    speakers: Annotated[
+        int, Param("", "speakers to choose by, where no file holds others", ge=1, option="validation-speakers")
+    ] = 1
     units: Annotated[int, Param("", "number of input units", ge=1)] = 700
 
     @staticmethod

@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..model.parameters import Param, ParameterError, check_seed, one_of, parameters
-from .samples import DURATION, Parts, Samples, Split, before, check_memory
+from .labelled import CLASSIFICATION, DATASETS, Trial
+from .samples import Parts, Samples, Split, before, check_memory
 
 Array = NDArray[Any]
 
@@ -58,6 +59,7 @@ GERMAN = {
 WORDS = ENGLISH | GERMAN
 
 
+@DATASETS.register("synthetic-speech")
 @parameters
 class SyntheticSpeech(NamedTuple):
     """Synthetic digits, zero to nine in English and null to neun in German, as spikes of an inner ear.
@@ -84,12 +86,20 @@ class SyntheticSpeech(NamedTuple):
     """
 
     speakers: Annotated[int, Param("", "number of speakers", ge=3)] = 24
-    validation: Annotated[int, Param("", "how many of them only the validation knows", ge=1)] = 3
-    test: Annotated[int, Param("", "how many of them only the test knows", ge=1)] = 5
+    validation: Annotated[int, Param("", "speakers whom only the validation knows", ge=1, option="validation-speakers")] = 3
+    test: Annotated[int, Param("", "speakers whom only the test knows", ge=1, option="test-speakers")] = 5
     repetitions: Annotated[int, Param("", "how often a speaker says a word", ge=1)] = 8
     units: Annotated[int, Param("", "number of input units", ge=1)] = 140
-    duration: Annotated[float, DURATION] = 800.0
+    duration: Trial = 800.0
     voice: Annotated[str, Param("", "who speaks (formants, espeak, auto)")] = "formants"
+
+    @staticmethod
+    def defaults() -> dict[str, Any]:
+        """A mean over time: long trials have late evidence."""
+        return CLASSIFICATION | {
+            "hidden": "128", "loss": "mean_over_time", "dt": "2ms", "delay": "2ms", "learning_rate": "0.3mV", "w0": "10mV",
+            "epochs": 15,
+        }  # fmt: skip
 
     def make(self, seed: int = 1) -> Split:
         """Train, validation and test samples; the same for the same seed."""
