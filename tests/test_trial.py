@@ -371,12 +371,22 @@ def test_uniform_feedback_passes_nothing_of_a_softmax() -> None:
     assert np.abs(found[0]).max() < 1e-12 * np.abs(found[1]).max()  # what rounding leaves of the sum
 
 
+def split_mix(key: int, k: int) -> int:
+    """The k-th 32 bits of SplitMix64 (Steele, Lea & Flood 2014)."""
+    x = (key + k * 0x9E3779B97F4A7C15) % 2**64
+    x = (x ^ x >> 30) * 0xBF58476D1CE4E5B9 % 2**64
+    x = (x ^ x >> 27) * 0x94D049BB133111EB % 2**64
+    return (x ^ x >> 31) >> 32
+
+
 def test_a_layer_that_has_no_more_input_spikes_until_it_cannot() -> None:
     """Two spikes together are enough, the second of which comes last; dropout makes the currents of those that are left larger."""
     weights = [np.array([[11.5], [18.0]]), np.ones((1, 2))]
     data = Samples(np.tile([0, 12], 40), np.tile([0, 1], 40), np.arange(0, 81, 2), np.tile([0, 1], 20))
     net = classifier([2, 1, 2], dropout=0.5, weights=weights)
-    kept = ~(np.random.default_rng(3).spawn(3)[2].random(80, np.float32) < 0.5)
+    key = int(np.random.default_rng(3).spawn(3)[2].integers(2**63))
+    kept = np.array([split_mix(key, k) >= 2**31 for k in range(80)])
+    assert 20 < kept.sum() < 60
     found = net.train_batch(data)
     for k in range(40):
         x, own = np.zeros((STEPS, 2)), slice(data.offsets[k], data.offsets[k + 1])

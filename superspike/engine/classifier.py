@@ -27,7 +27,7 @@ from .jit import bound, check_learning, check_method, read_only, together
 from .state import LANES, matrix, padded, zeros
 from .traces import interval as interval_of
 from .traces import propagators
-from .trial import GROWTH, Group, Model, Sizes, workspace
+from .trial import GROWTH, SHARDS, Group, Model, Sizes, workspace
 
 Array = NDArray[Any]
 
@@ -125,9 +125,10 @@ class Classifier:
         w_start = np.cumsum([0, *(n * width for n, width in zip(self.sizes, widths[1:], strict=False))])
         b_start = np.cumsum([0, 0, *(self.sizes[-1] * width for width in widths[1:-1])])
         self._sizes = Sizes(np.array(self.sizes, np.int64), np.array(widths, np.int64), w_start, b_start, 0)
-        self._w, self._m, *memories = (zeros(w_start[-1], self.dtype, k) for k in range(2 + network.optimizer.memories))
+        self._w, *memories = (zeros(w_start[-1], self.dtype, k) for k in range(1 + network.optimizer.memories))
+        self._m = zeros((SHARDS, w_start[-1]), self.dtype, 1 + len(memories))
         self._memories, self._feedback = tuple(memories), zeros(b_start[-1], self.dtype)
-        self.weights, self._gradients = (matrices(x, w_start, widths[1:], self.sizes[1:]) for x in (self._w, self._m))
+        self.weights = matrices(self._w, w_start, widths[1:], self.sizes[1:])
         self._feedback_views = matrices(self._feedback, b_start[1:], widths[1:-1], self.sizes[1:-1])
         for view, values in zip(self.weights, network.checked(network.weights), strict=True):
             view[...] = values
@@ -175,22 +176,22 @@ class Classifier:
 
     def forward(self, samples: Samples, which: ArrayLike | None = None) -> Outcome:
         """Run samples, all or the numbered ones; nothing is learned."""
-        return self._run(samples, which, learn=False, train=False)[0]
+        return self._run(samples, which, learn=False, train=False)
 
     def gradient(self, samples: Samples, which: ArrayLike | None = None) -> tuple[float, list[Array]]:
         """The mean of samples' losses, and of −Σ e λ (1/mV) for each projection.
 
         With symmetric feedback and one hidden layer this is the surrogate gradient, with the reset outside it.
         """
-        outcome, group = self._run(samples, which, learn=True, train=False)
-        self._collect(*group)
-        found = [-g / g.dtype.type(len(outcome.loss)) for g in self._gradients]
+        outcome = self._run(samples, which, learn=True, train=False)
+        total = self._m.sum(axis=0) / self.dtype(-len(outcome.loss))
         self._m[:] = 0
-        return float(outcome.loss.mean()), found
+        found = matrices(total, self._sizes.w_start, self._sizes.width[1:].tolist(), self.sizes[1:])
+        return float(outcome.loss.mean()), [g.copy() for g in found]
 
     def train_batch(self, samples: Samples, which: ArrayLike | None = None) -> Outcome:
         """Run samples, and change the weights once by their mean gradient."""
-        outcome, group = self._run(samples, which, learn=True, train=True)
+        outcome = self._run(samples, which, learn=True, train=True)
         self.updates += 1
         rule, totals = self.network.rule, np.zeros((self.threads, len(self.sizes) - 1))
         number, arrays = self.dtype, (self._w, self._m, self._memories, self._none)
@@ -202,9 +203,7 @@ class Classifier:
             number(1),
             number(rule.w_max),
         )
-        self._together(
-            trial.update, [(self._sizes, *group, k, self.threads, *arrays, *rate, totals) for k in range(self.threads)]
-        )
+        self._together(trial.update, [(self._sizes, k, self.threads, *arrays, *rate, totals) for k in range(self.threads)])
         if not (np.isfinite(totals).all() and np.isfinite(outcome.loss).all()):
             raise ParameterError(f"{self!r}: gradients or weight changes are no longer finite; lower the learning rate")
         self.network.weights = self.weights
@@ -213,8 +212,8 @@ class Classifier:
 
     def trace(self, samples: Samples, sample: int) -> Trace:
         """One sample, step by step; nothing is learned."""
-        outcome, (group, _) = self._run(samples, [sample], learn=False, train=False)
-        spikes = []
+        outcome, group, spikes = self._run(samples, [sample], learn=False, train=False), self._group, []
+        assert group is not None
         for ptr in group.ptr[0, 1:]:
             counts = np.diff(ptr[:-1])
             spikes.append((np.repeat(np.arange(len(counts)), counts), group.ids[ptr[0] : ptr[-2]].copy()))
@@ -234,8 +233,8 @@ class Classifier:
     def __repr__(self) -> str:
         return f"<Classifier {'-'.join(map(str, self.sizes))}, {FEEDBACKS.name_of(self.network.feedback)} feedback>"
 
-    def _run(self, samples: Samples, which: ArrayLike | None, *, learn: bool, train: bool) -> tuple[Outcome, tuple[Group, int]]:
-        """Run samples in groups; the last group's rows are left to be collected."""
+    def _run(self, samples: Samples, which: ArrayLike | None, *, learn: bool, train: bool) -> Outcome:
+        """Run samples in groups; where they learn, their gradient is in m."""
         arrays = self._checked(samples)
         n = len(arrays[3])
         chosen = np.arange(n) if which is None else np.asarray(which, np.int64)
@@ -245,18 +244,15 @@ class Classifier:
         if learn:
             for view, b in zip(self._feedback_views, self.feedback_weights, strict=True):
                 view[...] = b
-        outcomes: list[Outcome] = []
+        outcomes, before = list[Outcome](), 0
+        key = np.uint64(self._dropout_rng.integers(2**63) if train and self.dropout else 0)
         for first in range(0, len(chosen), self._room):
-            part = chosen[first : first + self._room]
-            group, n = self._make_group(arrays, part, train), len(part)
-            outcomes.append(self._run_group(group, n, arrays, learn, train))
-            if learn and first + n < len(chosen):
-                self._collect(group, n)
-        return Outcome(*(np.concatenate(parts) for parts in zip(*outcomes, strict=True))), (group, n)
-
-    def _collect(self, group: Group, n: int) -> None:
-        """Add a group's rows to the gradient."""
-        self._together(trial.collect, [(self._sizes, group, n, k, self.threads, self._m) for k in range(self.threads)])
+            group = self._make_group(arrays, chosen[first : first + self._room], key, before)
+            m = len(group.which)
+            edges = [min(max(len(chosen) * k // SHARDS - first, 0), m) for k in range(SHARDS + 1)]
+            outcomes.append(self._run_group(group, list(itertools.pairwise(edges)), arrays, learn, train))
+            before = int(group.begin[-1])
+        return outcomes[0] if len(outcomes) == 1 else Outcome(*(np.concatenate(x) for x in zip(*outcomes, strict=True)))
 
     def _checked(self, samples: Samples) -> tuple[Any, ...]:
         """Steps, units, offsets, labels, as the kernels take them, and the number of steps. Samples are looked at once."""
@@ -288,6 +284,7 @@ class Classifier:
             dt=number(self.dt),
             peak=number(peak(self._filter)),
             drive=number(1 / (1 - dropout)),
+            left_out=np.uint64(dropout * 2**32),
         )
 
     def _prepare(self, steps: int) -> None:
@@ -303,42 +300,55 @@ class Classifier:
         self._sizes = self._sizes._replace(steps=steps)
         widths = self._sizes.width[1:].tolist()
         self.works = [workspace(outputs, widths, steps, interval, number) for _ in range(self.threads)]
-        self._rows = sum(widths) * steps  # of a sample, at most
+        self._rows = sum(widths) * steps  # of a sample, at most,
+        self._row_start = np.cumsum([0, *widths])[:-1] * steps  # and where a layer's begin
         self._hidden = sum(self.sizes[1:-1]) * steps  # its spikes, at most
         self._room = max(1, BUDGET // (self._rows * np.dtype(number).itemsize + self._hidden * 4))
         self._group = None
 
-    def _make_group(self, arrays: tuple[Any, ...], which: Array, train: bool) -> Group:
-        """The arrays of a group, those of one before if they are large enough."""
+    def _make_group(self, arrays: tuple[Any, ...], which: Array, key: Any, before: int) -> Group:
+        """The arrays of a group, those of one before if they are large enough; ``before``: spikes of the batch before it."""
         _, _, offsets, labels, _ = arrays
         n, layers, old = len(which), len(self.sizes), self._group
-        begin = np.zeros(n + 1, np.int64)
-        np.cumsum(offsets[which + 1] - offsets[which], out=begin[1:])
-        spikes, steps = int(begin[-1]), self._sizes.steps
+        begin = np.full(n + 1, before)
+        begin[1:] += np.cumsum(offsets[which + 1] - offsets[which])
+        spikes, steps = int(begin[-1]) - before, self._sizes.steps
         if old is None or len(old.ptr) < n or len(old.ids) < n * self._hidden + spikes:
             hidden = np.cumsum([0, *self.sizes[1:-1]])[:-1] * steps
-            rows = np.cumsum([0, *self._sizes.width[1:]])[:-1] * steps
             sample = np.arange(n)[:, None]
-            old = self._group = Group(
-                which=which, left_out=np.zeros(0, np.bool_), begin=begin, label=np.zeros(n, np.int64),
+            old = Group(
+                which=which, key=key, begin=begin, label=np.zeros(n, np.int64),
                 ptr=np.zeros((n, layers - 1, steps + 2), np.int64),
                 ids=np.empty(n * self._hidden + 2 * spikes, np.int32),
                 room=np.column_stack([np.zeros(n, np.int64), sample * self._hidden + hidden]),
                 n_rows=np.zeros((n, layers - 1), np.int64),
-                rows=np.empty(n * self._rows, self.dtype),
-                row_start=sample * self._rows + rows,
+                rows=np.empty((n if self.threads > SHARDS else self.threads) * self._rows, self.dtype),
+                row_start=sample * self._rows + self._row_start,
                 z=np.zeros((n, self._sizes.width[-1]), self.dtype),
                 loss=np.zeros(n, self.dtype),
             )  # fmt: skip
-        old.room[:n, 0] = len(old.ids) - spikes + begin[:-1]
-        out = self._dropout_rng.random(spikes, np.float32) < self.dropout if train and self.dropout else np.zeros(0, np.bool_)
-        return old._replace(which=which, begin=begin, label=labels[which], left_out=out)
+        old.room[:n, 0] = len(old.ids) - spikes - before + begin[:-1]
+        self._group = old._replace(which=which, key=key, begin=begin, label=labels[which])
+        return self._group
 
-    def _run_group(self, group: Group, n: int, arrays: tuple[Any, ...], learn: bool, train: bool) -> Outcome:
+    def _run_group(
+        self, group: Group, shards: list[tuple[int, int]], arrays: tuple[Any, ...], learn: bool, train: bool
+    ) -> Outcome:
+        """Run a group, whose ``shards`` have gradients of their own; up to SHARDS threads take one each, or both."""
         shared = self._sizes, self._models[train], self._loss, *arrays[:3], self._w, self._feedback, *self._tables, group
-        shares = [(n * k // self.threads, n * (k + 1) // self.threads) for k in range(self.threads)]
+        n, threads, parts = len(group.which), self.threads, shards
+        at_once = threads <= SHARDS  # rows are added to the gradient as they are made: a thread's samples share their place
+        if at_once:
+            for k, part in enumerate(shards):
+                group.row_start[slice(*part)] = self._row_start + k % threads * self._rows
+        else:
+            parts = list(itertools.pairwise(n * k // threads for k in range(threads + 1)))
+        own = zip(parts, itertools.cycle(self._m), itertools.cycle(self.works), strict=False)
         try:
-            self._together(trial.run, [(*shared, *share, learn, work) for share, work in zip(shares, self.works, strict=True)])
+            self._together(trial.run, [(*shared, m, *part, learn, at_once, work) for part, m, work in own])
+            if learn and not at_once:
+                for part, m in zip(shards, self._m, strict=True):
+                    self._together(trial.collect, [(self._sizes, group, *part, k, threads, m) for k in range(threads)])
         except IndexError as error:  # of the loss, whose arrays alone are checked
             name = type(self.network.loss).__name__
             raise ParameterError(f"{name}: must keep to its arrays in logits and errors, got an index beyond them") from error

@@ -449,9 +449,10 @@ def read_only_value(context: Any, builder: Any, signature: Any, arguments: Any) 
 
 
 def together(pool: ThreadPoolExecutor | None, function: Callable[..., None], calls: Sequence[tuple[Any, ...]]) -> None:
-    """Make several calls at once: the first in this thread, the others in the pool's."""
+    """Make several calls at once: the first in this thread, the others in the pool's; one after the other without one."""
     others = [pool.submit(function, *call) for call in calls[1:]] if pool else []
-    function(*calls[0])
+    for call in calls[:1] if pool else calls:
+        function(*call)
     for other in others:
         other.result()
 

@@ -16,8 +16,10 @@ is made as the event engine makes the synapses of a neuron that spikes once (:mo
 A sample is run to its end, which gives the errors, and then a window of steps at a time once more for the rows; if it fits
 into one window, its surrogates are still there. The neurons' sums and maps go forward in time; only what errors make of the rows
 of an interval is added up from its last error on. Memory: per thread the surrogates of one window (WINDOW × neurons), the
-readout's potentials, and two numbers per neuron and step with spikes; of each sample of a group its spikes, and the rows (one
-number per post neuron and step with spikes). Nothing is kept per synapse and step.
+readout's potentials, and three numbers per neuron and step with spikes, one of which is the row; of each sample of a group
+its spikes. Nothing is kept per synapse and step. Half of a batch's samples are summed apart from the others (SHARDS), so that
+the sums have the same bits for any number of threads and two share nothing; more than two keep the rows of all samples of
+a group, and add them by shares of the neurons.
 """
 
 from __future__ import annotations
@@ -45,6 +47,7 @@ call_in_kernels(readout.rate_error)
 WINDOW = 128  # steps whose surrogates are kept
 ROW, ERROR, BOUND = range(3)  # what happens to the rows of a layer
 PATIENCE = 8  # steps after which a layer without input is asked again whether it may still spike
+SHARDS = 2  # of a group, each with a gradient of its own, so that two threads need nothing of each other's
 GROWTH: dict[type, float] = {np.float32: 8.0, np.float64: 12.0}  # an interval's length in fastest time constants: see docs
 
 
@@ -69,20 +72,23 @@ class Model(NamedTuple):
     dt: Any
     peak: Any  # the largest U, at any time, that a current of 1 leads to
     drive: Any  # what an input spike counts: more than 1 where others are left out
+    left_out: Any  # up to which of 2³² random numbers a spike is left out
 
 
 class Group(NamedTuple):
-    """Samples that are run before their rows are added to the gradient."""
+    """Samples that are run together."""
 
     which: Array  # (samples,)
-    left_out: Array  # (spikes of these samples, in their order) or (0,): whether a spike is
-    begin: Array  # (samples + 1,): where a sample's spikes begin in that order
+    key: Any  # of the random numbers that leave spikes out
+    begin: Array  # (samples + 1,): where a sample's spikes begin in their order
     label: Array  # (samples,)
     ptr: Array  # (samples, layers − 1, steps + 2): spikes of step s are ids[ptr[s]:ptr[s + 1]]
     ids: Array  # int32
     room: Array  # (samples, layers − 1): where a layer's begin
     n_rows: Array  # (samples, layers − 1)
-    rows: Array  # of each projection, one per step with spikes that mattered
+    rows: (
+        Array  # of each projection, one per step with spikes that mattered; samples of a thread that adds them at once share them
+    )
     row_start: Array  # (samples, layers − 1)
     z: Array  # (samples, padded outputs): what the outputs say, mV
     loss: Array  # (samples,)
@@ -127,20 +133,29 @@ def workspace(outputs: int, widths: list[int], steps: int, interval: int, dtype:
     return Work(**{name: zeros(shapes[name], np.int64 if name in whole else dtype, k) for k, name in enumerate(Work._fields)})
 
 
+@compiled
+def random_bits(key: Any, k: int) -> Any:
+    """32 random bits, a function of the key and of k alone: SplitMix64 (Steele, Lea & Flood 2014)."""
+    x = key + np.uint64(k) * np.uint64(0x9E3779B97F4A7C15)
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return (x ^ (x >> np.uint64(31))) >> np.uint64(32)
+
+
 @separate
 def read_spikes(
-    ptr: Array, ids: Array, room: int, steps: Array, units: Array, begin: int, end: int, left_out: Array, k: int
+    ptr: Array, ids: Array, room: int, steps: Array, units: Array, begin: int, end: int, left_out: Any, key: Any, k: int
 ) -> None:
     """Sort a sample's spikes by step."""
     ptr[:] = 0
     for a in range(begin, end):
-        if len(left_out) == 0 or not left_out[k + a - begin]:
+        if left_out == 0 or random_bits(key, k + a - begin) >= left_out:
             add(ptr, steps[a] + 2, 1)
     ptr[0] = ptr[1] = room
     for s in range(2, len(ptr)):
         add(ptr, s, item(ptr, s - 1))
     for a in range(begin, end):
-        if len(left_out) == 0 or not left_out[k + a - begin]:
+        if left_out == 0 or random_bits(key, k + a - begin) >= left_out:
             put(ids, item(ptr, steps[a] + 1), units[a])
             add(ptr, steps[a] + 1, 1)
 
@@ -537,28 +552,6 @@ def learn(
             gradient(z, m, layer, t0, t1, end, bounded, hidden, feedback, group, b, work)
 
 
-@kernel
-def run(
-    z: Sizes, m: Model, loss: Any, steps: Array, units: Array, offsets: Array, w: Array, feedback: Array, hidden: Propagators,
-    output: Propagators, group: Group, begin: int, end: int, learning: bool, work: Work,
-) -> None:  # fmt: skip
-    """Run the samples from ``begin`` to ``end`` of a group; where they learn, make their rows."""
-    last, window = len(z.n) - 1, work.f.shape[1]
-    for b in range(begin, end):
-        first, stop = offsets[group.which[b]], offsets[group.which[b] + 1]
-        read_spikes(group.ptr[b, 0], group.ids, group.room[b, 0], steps, units, first, stop, group.left_out, group.begin[b])
-        for t0 in range(0, z.steps, window):
-            hidden_layers(z, m, w, group, b, t0, min(t0 + window, z.steps), work)
-        readout_layer(z, m.readout, w, group.ptr[b, last - 1], group.ids, work.u)
-        readout.logits(loss, read_only(work.u), z.n[last], m.dt, group.z[b])
-        group.loss[b] = readout.errors(
-            loss, read_only(work.u), read_only(group.z[b]), z.n[last], group.label[b], m.dt, m.temperature, work.e
-        )
-        end_step = list_errors(work.e, z.n[last], work.error_ptr, work.error_k, work.error)
-        if learning:
-            learn(z, m, w, feedback, hidden, output, group, b, end_step, work)
-
-
 @compiled
 def share(width: int, lanes: int, part: int, parts: int) -> tuple[int, int]:
     """From where to where one of ``parts`` shares of a layer's neurons goes: whole vectors."""
@@ -584,41 +577,71 @@ def add_rows(
 
 
 @compiled
-def collect_share(z: Sizes, group: Group, samples: int, part: int, parts: int, m: Array) -> None:
-    """Add the group's rows to the gradient, sample by sample in order."""
+def add_sample(z: Sizes, group: Group, b: int, part: int, parts: int, m: Array) -> None:
+    """Add a sample's rows to the gradient: one of ``parts`` shares of the postsynaptic neurons."""
     for layer in range(1, len(z.n)):
         first, stop = share(item(z.width, layer), lanes(m), part, parts)
-        for b in range(samples):
-            add_rows(
-                first, stop, item(z.width, layer), item(z.w_start, layer - 1), group.ptr[b, layer - 1], group.ids,
-                item(group.n_rows, (b, layer - 1)), group.rows, item(group.row_start, (b, layer - 1)), m,
-            )  # fmt: skip
+        add_rows(
+            first, stop, item(z.width, layer), item(z.w_start, layer - 1), group.ptr[b, layer - 1], group.ids,
+            item(group.n_rows, (b, layer - 1)), group.rows, item(group.row_start, (b, layer - 1)), m,
+        )  # fmt: skip
 
 
 @kernel
-def collect(z: Sizes, group: Group, samples: int, part: int, parts: int, m: Array) -> None:
-    """Add the group's rows to the gradient: one of ``parts`` shares of the postsynaptic neurons."""
-    collect_share(z, group, samples, part, parts, m)
+def collect(z: Sizes, group: Group, begin: int, end: int, part: int, parts: int, m: Array) -> None:
+    """Add the rows of the samples from ``begin`` to ``end``, in order, to the gradient."""
+    for b in range(begin, end):
+        add_sample(z, group, b, part, parts, m)
 
 
 @kernel
 def update(
-    z: Sizes, group: Group, last: int, part: int, parts: int, w: Array, m: Array, memories: tuple[Array, ...], none: Array,
-    method: Any, n: float, rate: float, samples: int, block: float, w_max: float, totals: Array,
+    z: Sizes, part: int, parts: int, w: Array, m: Array, memories: tuple[Array, ...], none: Array, method: Any, n: float,
+    rate: float, samples: int, block: float, w_max: float, totals: Array,
 ) -> None:  # fmt: skip
-    """Collect the ``last`` samples' rows, update the weights by the mean gradient of ``samples`` samples, and clear it."""
-    collect_share(z, group, last, part, parts, m)
+    """Update the weights by the mean gradient of ``samples`` samples, m[0] + m[1] + …, and clear it: a share of the rows."""
     zero = type(rate)(0)
     for layer in range(1, len(z.n)):
-        first, stop = share(z.width[layer], lanes(m), part, parts)
+        rows, width, size = z.n[layer - 1], z.width[layer], z.n[layer]
         total = zero  # here, not in the array: threads that write to one cache line wait for each other
-        for row in range(z.n[layer - 1] if first < stop else 0):
-            i = z.w_start[layer - 1] + row * z.width[layer]
-            i, j = i + first, i + min(stop, z.n[layer])
+        for row in range(rows * part // parts, rows * (part + 1) // parts):
+            i = z.w_start[layer - 1] + row * width
+            j = i + size
+            for shard in range(1, len(m)):
+                for k in range(i, i + width, lanes(m)):
+                    g = load(m, (shard, k))
+                    store(m, (0, k), load(m, (0, k)) + g)
+                    store(m, (shard, k), g * zero)
             total += update_row(
-                w[i:j], m[i:j], each(memories, slice(i, j)), none, method, n, rate, samples, block, zero, -w_max, w_max
+                w[i:j], m[0, i:j], each(memories, slice(i, j)), none, method, n, rate, samples, block, zero, -w_max, w_max
             )
         totals[part, layer - 1] = total
+
+
+@kernel
+def run(
+    z: Sizes, model: Model, loss: Any, steps: Array, units: Array, offsets: Array, w: Array, feedback: Array, hidden: Propagators,
+    output: Propagators, group: Group, m: Array, begin: int, end: int, learning: bool, collecting: bool, work: Work,
+) -> None:  # fmt: skip
+    """Run the samples from ``begin`` to ``end`` of a group; where they learn, make their rows, and add them to the gradient m."""
+    last, window = len(z.n) - 1, work.f.shape[1]
+    for b in range(begin, end):
+        first, stop = offsets[group.which[b]], offsets[group.which[b] + 1]
+        read_spikes(
+            group.ptr[b, 0], group.ids, group.room[b, 0], steps, units, first, stop, model.left_out, group.key, group.begin[b]
+        )  # fmt: skip
+        for t0 in range(0, z.steps, window):
+            hidden_layers(z, model, w, group, b, t0, min(t0 + window, z.steps), work)
+        readout_layer(z, model.readout, w, group.ptr[b, last - 1], group.ids, work.u)
+        readout.logits(loss, read_only(work.u), z.n[last], model.dt, group.z[b])
+        group.loss[b] = readout.errors(
+            loss, read_only(work.u), read_only(group.z[b]), z.n[last], group.label[b], model.dt, model.temperature, work.e
+        )
+        end_step = list_errors(work.e, z.n[last], work.error_ptr, work.error_k, work.error)
+        if learning:
+            learn(z, model, w, feedback, hidden, output, group, b, end_step, work)
+            if collecting:
+                add_sample(z, group, b, 0, 1, m)
 
 
 @kernel
