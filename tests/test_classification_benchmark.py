@@ -83,7 +83,7 @@ def test_the_classification_suite_reports_speed_scaling_memory_and_peers(monkeyp
     assert found["two_threads"] == {"forward": pytest.approx(us[0] / us[1]), "learn": pytest.approx(us[2] / us[3])}
     assert set(found["scaling"]) == {"hidden neurons", "input spikes a sample", "steps (an input spike in each)"}
     assert 5 <= found["memory"]["per_synapse"] < 5.5  # weight, two gradients, Adam's two, and padding
-    assert 0 < found["memory"]["per_sample_neuron_and_step_with_input"] <= 1.1  # padding
+    assert 0 < found["memory"]["per_neuron_and_step_with_input"] <= 1.1  # padding
     assert 2 < found["memory"]["per_thread_neuron_and_step"] < 4  # two of each step, eight of each interval's map
     ours, nothing = found["peers"]
     assert (ours["peer"], ours["ratio"]) == ("superspike", 1)

@@ -172,8 +172,9 @@ def scaling(repeats: int, target_s: float) -> dict[str, Any]:
 def memory(classifier: Classifier, samples: Samples) -> dict[str, float]:
     """How many numbers learning from a batch keeps: what memory depends on. None is kept of a synapse and step.
 
-    They are kept of each synapse; of each neuron and step with input to it of each sample of a batch; and by each thread of each
-    neuron and step, which is what its arrays grow by with the length of trials.
+    They are kept of each synapse; by each thread of each neuron and step with input to it, of one sample (with more threads than
+    two, of all samples of a batch); and by each thread of each neuron and step, which is what its arrays grow by with the
+    length of trials.
     """
     n = min(BATCH, len(samples))
     classifier.gradient(samples, np.arange(n))
@@ -188,7 +189,7 @@ def memory(classifier: Classifier, samples: Samples) -> dict[str, float]:
         work.append(sum(x.size for x in classifier.works[0]))
     return {
         "per_synapse": sum(x.size for x in arrays) / sum(w.size for w in classifier.weights),
-        "per_sample_neuron_and_step_with_input": float(rows / (with_input @ sizes.n[1:])),
+        "per_neuron_and_step_with_input": float(rows / (with_input @ sizes.n[1:])),
         "per_thread_neuron_and_step": float((work[1] - work[0]) / (10 * STEPS * sizes.n[1:].sum())),
     }
 
@@ -237,7 +238,7 @@ def report(found: dict[str, Any]) -> str:
         lines.append(f"learning a sample against {name}: {points}; exponent {series['exponent']:.2f}")
     kept = found["memory"]
     lines.append(
-        f"memory: {kept['per_synapse']:.2f} numbers per synapse; {kept['per_sample_neuron_and_step_with_input']:.2f} per sample, "
+        f"memory: {kept['per_synapse']:.2f} numbers per synapse; {kept['per_neuron_and_step_with_input']:.2f} per "
         f"neuron and step with input; {kept['per_thread_neuron_and_step']:.2f} per thread, neuron and step; "
         f"none per synapse and step; peak of this process {found['peak_memory_mib']:.0f} MiB"
     )
