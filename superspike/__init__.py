@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from .model.feedback import Sign as Sign
     from .model.feedback import Symmetric as Symmetric
     from .model.feedback import Uniform as Uniform
+    from .model.loss import CrossEntropy as CrossEntropy
     from .model.loss import SquaredError as SquaredError
     from .model.loss import VanRossum as VanRossum
     from .model.loss import Windowed as Windowed
@@ -98,7 +99,7 @@ _HOMES = {
     "lab.fitting": ("Fit", "fit"),
     "interop.nir": ("from_nir", "to_nir"),
     "model.feedback": ("NoFeedback", "Random", "Sign", "Symmetric", "Uniform"),
-    "model.loss": ("VanRossum", "Windowed", "SquaredError"),
+    "model.loss": ("CrossEntropy", "SquaredError", "VanRossum", "Windowed"),
     "model.network": ("Layer", "Network", "load_weights", "save_weights"),
     "model.neuron": ("LIF", "Readout"),
     "model.optimizer": ("SGD", "Adam", "RMSprop", "RMaxProp"),

@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from helpers import at_least
+from helpers import at_least, relative
 
 import superspike as ss
 from superspike.cli import main
 from superspike.engine.classifier import Classifier
+from superspike.engine.simulation import Simulation
 from superspike.lab import job
 from superspike.lab.fitting import Report
 from superspike.lab.observers import SilentNetworkWarning
@@ -278,3 +279,64 @@ def test_a_sweep_learns_samples_too(tmp_path: Path) -> None:
     runs = ss.sweep(tables, tmp_path, jobs=1)
     assert [type(run) for run in runs] == [ss.Fit, ss.Fit]
     assert ss.sweep(tables, tmp_path, jobs=1)[1].summary() == runs[1].summary()
+
+
+def streaming(seed: int = 1, **options: object) -> ss.Network:
+    given: dict[str, object] = {
+        "loss": ss.CrossEntropy(begin=20.0), "rule": ss.Rule(block=100.0, tau_decay=20.0, w_max=1000.0), "optimizer": ss.Adam(0.3),
+    }  # fmt: skip
+    return network(seed=seed, **given | options)
+
+
+def test_a_stream_of_samples_is_learned_online_without_rest_between_them(manifolds: Parts) -> None:
+    train, _, test = manifolds
+    net = streaming()
+    ss.train(
+        net, train.stream(epochs=5), duration_ms=5 * 960 * 100.0 - 100
+    )  # the first block is one step, and five epochs are whole
+    stream = test.stream(seed=2)
+    potentials = ss.evaluate(net, stream, stream.period_ms).potentials.reshape(len(test), 100, 4)
+    labels = test.labels[next(test.batches(len(test), 2))]
+    assert (potentials.mean(axis=1).argmax(axis=1) == labels).mean() > 0.9  # chance is a quarter
+
+
+def test_a_stream_has_every_sample_once_an_epoch_behind_its_label() -> None:
+    samples = ss.Samples.from_trials([([1.0, 3.0], [0, 1]), ([2.0], [1]), ([], [])], [2, 0, 1], 2, 5.0)
+    task = samples.stream(epochs=2, seed=4)
+    order = np.concatenate([next(samples.batches(3, 4, epoch)) for epoch in range(2)])
+    assert task.period_ms == 30.0
+    assert task.targets == ss.Spikes(5.0 * np.arange(6), samples.labels[order], 3)
+    for k, sample in enumerate(order):
+        own = task.inputs.between(5.0 * k, 5.0 * (k + 1))
+        np.testing.assert_array_equal(own.times_ms - 5.0 * k, samples[int(sample)].spikes.times_ms)
+        np.testing.assert_array_equal(own.ids, samples[int(sample)].spikes.ids)
+    assert set(order[:3]) == set(order[3:]) == {0, 1, 2}
+
+
+def test_engines_agree_on_a_stream_of_samples(manifolds: Parts) -> None:
+    stream = manifolds[2][:40].stream()
+    found = []
+    for engine in ("clock", "event"):
+        scheme = ss.Scheme(dt=1.0, delay=1.0, integration="exact", precision="double")
+        simulation = Simulation(streaming(scheme=scheme), stream, engine)
+        simulation.learn(True)
+        for steps in (1, 999, 1500):
+            simulation.advance(steps)
+            found.append([x.copy() for x in simulation.traces["m"]])
+            simulation.update()
+        found.append([w.copy() for w in simulation.weights])
+    for ours, theirs in zip(found[:4], found[4:], strict=True):
+        for a, b in zip(ours, theirs, strict=True):
+            assert relative(a, b) < 1e-9 or np.abs(a - b).max() < 1e-15  # double precision; nothing in the first step
+
+
+def test_the_errors_of_a_stream_are_those_of_softmax_in_each_step() -> None:
+    loss, u = ss.CrossEntropy(temperature=5.0, begin=2.0), np.array([3.0, -2.0, 7.0])
+    known, units, sizes = np.zeros(2), np.zeros(3, np.int64), np.zeros(3)
+    nobody = np.zeros(0, np.int64)
+    assert loss.impulses(nobody, nobody, u, 2, known, units, sizes) == 0  # no class has been named
+    for step, targets in enumerate([np.array([1]), nobody, nobody, nobody]):
+        assert loss.impulses(nobody, targets, u, 2, known, units, sizes) == (3 if step >= 2 else 0)
+    p = np.exp(u / 5) / np.exp(u / 5).sum()
+    np.testing.assert_allclose(sizes, (np.array([0, 1, 0]) - p) / 5, rtol=1e-12)  # rounding
+    assert units.tolist() == [0, 1, 2]

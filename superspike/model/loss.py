@@ -252,3 +252,63 @@ class SquaredError(NamedTuple):
         for k in range(len(target)):
             units[k], sizes[k] = k, (target[k] - u[k]) / self.height
         return len(target)
+
+
+@LOSSES.register("cross_entropy")
+@parameters
+class CrossEntropy(NamedTuple):
+    """−log p_label in each step of a stream, p = softmax(U / temperature) of a readout; a target spike names the class.
+
+    Its errors are (y_k − p_k) / temperature, −∂L/∂U_k (1/mV), from ``begin`` after the target spike on, when there is evidence;
+    the cost is the mean of their squares. Of trials, each from rest, :class:`superspike.EachStep` is the mean of the same.
+    """
+
+    temperature: Annotated[float, Param("mV", "potential that counts as 1 in the softmax", gt=0)] = 20.0
+    begin: Annotated[float, Param("ms", "time from which on potentials count", ge=0)] = 0.0
+
+    @property
+    def follows_spikes(self) -> bool:
+        """Whether target and output spikes are the errors: no, ``impulses`` is asked in every step."""
+        return False
+
+    @property
+    def reads_potentials(self) -> bool:
+        """Whether the outputs are a readout."""
+        return True
+
+    @property
+    def filtered(self) -> bool:
+        """Whether errors pass through α: no, the loss is a function of U itself."""
+        return False
+
+    @property
+    def window_ms(self) -> float:
+        """The time without errors, which is counted in steps."""
+        return self.begin
+
+    def memory(self, outputs: int) -> int:
+        """The class, from 1 on, and how many steps ago it was named."""
+        return 2
+
+    def room(self, outputs: int, spikes: int, targets: int, steps: int) -> int:
+        """An error of each output in each step."""
+        return outputs * steps
+
+    def impulses(
+        self, spikes: Array, targets: Array, u: Array, window: int, known: Array, units: Array, sizes: Array
+    ) -> int:  # fmt: skip
+        """None before the first target spike."""
+        known[1] += 1
+        for k in targets:
+            known[0], known[1] = k + 1, 0
+        if known[0] == 0 or known[1] < window:
+            return 0
+        largest, total = u[0], 0.0
+        for k in range(1, len(u)):
+            largest = max(largest, u[k])
+        for k in range(len(u)):
+            sizes[k] = math.exp((u[k] - largest) / self.temperature)
+            total += sizes[k]
+        for k in range(len(u)):
+            units[k], sizes[k] = k, ((1.0 if k == known[0] - 1 else 0.0) - sizes[k] / total) / self.temperature
+        return len(u)

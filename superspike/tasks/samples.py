@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..model.parameters import Param, ParameterError, check_seed, number
 from ..model.scheme import slack, to_steps, whole_steps
 from ..spikes.trains import MOST_UNITS, Spikes, checked_numbers, number_of_units
+from .task import Task
 
 Array = NDArray[Any]
 
@@ -268,6 +269,19 @@ class Samples:
         """The same samples in longer trials (sharing the arrays); ParameterError if a spike lies beyond ``duration`` (ms)."""
         arrays = (self.times, self.units, self.offsets, self.labels)
         return Samples(*arrays, self.n_units, duration, self.classes, complete=False)
+
+    def stream(self, epochs: int = 1, seed: int = 1) -> Task:
+        """The samples one after the other, without rest between them, each epoch in an order of its own: a task for ``train``.
+
+        A target spike of the class's output begins each sample: the loss ``cross_entropy`` takes it as the name of the class,
+        ``windowed`` as the begin of a response window.
+        """
+        epochs = Param("", "", ge=1).check("Samples.stream.epochs", epochs, int)
+        order = np.concatenate([which for epoch in range(epochs) for which in self.batches(len(self), seed, epoch)])
+        chosen, begin = self[order], self.duration * np.arange(len(order))
+        times = chosen.times + np.repeat(begin, np.diff(chosen.offsets))
+        inputs, targets = Spikes(times, chosen.units, self.n_units), Spikes(begin, chosen.labels, len(self.classes))
+        return Task(inputs, targets, self.duration * len(order))
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write an .npz file, which :meth:`load` reads."""
