@@ -69,7 +69,7 @@ class Commands(click.Group):
         warnings.showwarning = lambda message, *_, **__: say(f"Warning: {message}")
         try:
             return super().invoke(ctx)
-        except ParameterError as error:
+        except (ParameterError, ModuleNotFoundError) as error:  # a package of an extra that is not installed
             raise click.UsageError(str(error), ctx=None) from None
         except BrokenPipeError:  # who reads has seen enough: click ends quietly, with status 1
             raise

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gzip
 import hashlib
+import json
 import struct
 import threading
 import zipfile
@@ -15,10 +16,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from superspike import ParameterError, Samples, encode, fetch, load_hdf5, load_heidelberg, load_idx, load_images
+from superspike.cli import main
 from superspike.tasks import datasets
 
 h5py = pytest.importorskip("h5py", reason="needs the extra data")
@@ -331,3 +334,77 @@ def test_a_package_that_is_not_installed_is_named_with_its_extra(monkeypatch: py
     monkeypatch.setitem(__import__("sys").modules, "h5py", None)
     with pytest.raises(ModuleNotFoundError, match=r"h5py: is not installed; pip install 'superspike\[data\]'"):
         load_hdf5("x.h5")
+
+
+def command(*arguments: str | Path, status: int = 0) -> str:
+    found = CliRunner().invoke(main, [str(argument) for argument in arguments])
+    assert found.exit_code == status, found.output
+    return found.output if status else found.stdout
+
+
+@pytest.mark.parametrize("task", ["mnist", "fashion-mnist"])
+def test_pictures_in_a_folder_are_a_task_of_the_command_line(
+    task: str, folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    if task == "fashion-mnist":  # which has ten classes
+        for part, n in (("train", 24), ("t10k", 6)):
+            labels = idx((np.arange(n) % 10).astype(np.uint8))
+            path = next(folder.glob(f"{part}-labels*"))
+            path.write_bytes(gzip.compress(labels) if path.suffix == ".gz" else labels)
+    out = tmp_path_factory.mktemp("runs") / "run"
+    options = ["--hidden", "8", "--epochs", "2", "--validation", "6", "--encoder", "poisson", "--encoder-rate", "50Hz"]
+    found = json.loads(command("train", "--task", task, "--data", folder, *options, "--quiet", "--json", "--out", out))
+    assert found["sizes"] == [6, 8, 3 if task == "mnist" else 10]
+    assert found["samples"] == 18
+    words = (out / "config.toml").read_text(encoding="utf-8")
+    assert f'data = "{folder}"' in words
+    assert 'encoder = "poisson"' in words
+    said = json.loads(command("evaluate", out, "--json"))
+    assert said["accuracy"] == found["accuracy_test"]
+    moved = folder.rename(out.parent / "moved")
+    assert "must be a folder of data, does not exist" in command("evaluate", out, status=2)
+    assert json.loads(command("evaluate", out, "--data", moved, "--json")) == said
+    command("plot", out)  # needs no data
+
+
+def test_digits_in_a_folder_are_a_task_of_the_command_line(tmp_path: Path) -> None:
+    write_hdf5(tmp_path / "shd_train.h5", 12)
+    write_hdf5(tmp_path / "shd_test.h5", 15)
+    options = ["--trial", "1760ms", "--hidden", "8", "--epochs", "1", "--quiet", "--json", "--out", tmp_path / "run"]
+    found = json.loads(command("train", "--task", "heidelberg", "--data", tmp_path, *options))
+    assert found["sizes"] == [700, 8, 2]
+    assert found["samples"] == 8
+
+
+def test_samples_of_ones_own_are_a_task_of_the_command_line(tmp_path: Path, folder: Path) -> None:
+    parts = datasets.load_images(folder, validation=6)
+    for name, part in zip(parts._fields, parts, strict=True):
+        part.save(tmp_path / f"{name}.npz")
+    again = [Samples.load(tmp_path / f"{name}.npz") for name in parts._fields]
+    assert again == list(parts)
+    found = json.loads(
+        command("train", "--task", "samples", "--data", tmp_path, "--epochs", "1", "--quiet", "--json", "--out", tmp_path / "run")
+    )
+    assert found["samples"] == 18
+    (tmp_path / "test.npz").write_bytes(b"PK nothing")
+    assert "test.npz: must be samples that Samples.save wrote, cannot be read" in command(
+        "train", "--task", "samples", "--data", tmp_path, status=2
+    )
+    (tmp_path / "test.npz").unlink()
+    assert "test.npz: must be samples that Samples.save wrote, cannot be read (No such file" in command(
+        "train", "--task", "samples", "--data", tmp_path, status=2
+    )
+
+
+def test_a_missing_extra_is_a_message_of_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "pooch", None)
+    assert "pooch: is not installed; pip install 'superspike[data]'" in command("data", "fetch", "mnist", tmp_path, status=2)
+
+
+def test_the_command_line_fetches(served: tuple[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("pooch", reason="needs the extra data")
+    url, at = served
+    (at / "labels.gz").write_bytes(gzip.compress(idx(pictures(3)[1]), mtime=0))
+    checksum = hashlib.md5((at / "labels.gz").read_bytes()).hexdigest()
+    monkeypatch.setitem(datasets.SOURCES, "mnist", {f"{url}labels.gz": f"md5:{checksum}"})
+    assert command("data", "fetch", "mnist", tmp_path / "got").strip() == str(tmp_path / "got" / "labels.gz")
