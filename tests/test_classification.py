@@ -195,14 +195,16 @@ def test_compiling_learns_nothing_and_draws_nothing(manifolds: Parts) -> None:
     np.testing.assert_array_equal(*found)
 
 
-def test_a_saved_fit_is_the_same_when_it_is_loaded(manifolds: Parts, tmp_path: Path) -> None:
+@pytest.mark.parametrize("recurrent", [False, True])
+def test_a_saved_fit_is_the_same_when_it_is_loaded(recurrent: bool, manifolds: Parts, tmp_path: Path) -> None:
     train, validation, test = manifolds
-    run = ss.fit(network("random"), train, epochs=2, validation=validation, test=test)
+    run = ss.fit(network("random", recurrent=recurrent), train, epochs=2, validation=validation, test=test)
     run.save(tmp_path / "run")
     assert {path.name for path in (tmp_path / "run").iterdir()} == FILES
     again = job.load(tmp_path / "run")
     assert isinstance(again, ss.Fit)
     assert again.summary() == run.summary()
+    assert list(ss.load_weights(tmp_path / "run" / "weights.npz")) == ["w0", "w1", *(["v1"] if recurrent else [])]
     for name in ("weights.npz", "metrics.csv"):
         assert (tmp_path / "run" / name).stat().st_size > 0
     np.testing.assert_array_equal(again.test.prediction, run.test.prediction)
@@ -255,7 +257,7 @@ def test_the_command_line_learns_samples(tmp_path: Path) -> None:
         (["--task", "randman", "--tau-rise", "1ms"], "tau_rise: has no effect on what the other options choose"),
         (["--task", "randman", "--loss", "van_rossum"], "Network.loss: must fit the last layer, VanRossum reads spikes"),
         (["--task", "randman", "--reset", "rest"], 'LIF(reset="subtract", tau_ref=0)'),
-        (["--task", "randman", "--recurrent", "true"], "Network: must be a chain"),
+        (["--task", "randman", "--skip", "0-2"], "Network: must have one hidden layer or more, no skips"),
         (["--task", "regular", "--epochs", "3"], "epochs: has no effect on what the other options choose"),
         (["--task", "randman", "--classes", "1"], "RandomManifolds.classes: must be a whole number >= 2"),
     ],

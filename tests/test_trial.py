@@ -74,19 +74,26 @@ HIDDEN, OUTPUT = coefficients(5.0, 10.0), coefficients(5.0, 20.0)
 THRESHOLD, TEMPERATURE = 10.0, 20.0
 
 
+def split(weights: list[np.ndarray]) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Weights from layer to layer, and of each hidden layer onto itself (0 where there are none; all or none are recurrent)."""
+    chain = next(k for k in range(1, len(weights) + 1) if k == len(weights) or len(weights[k]) != weights[k - 1].shape[1])
+    loops = weights[chain:]
+    return weights[:chain], loops or [np.zeros((w.shape[1], w.shape[1])) for w in weights[: chain - 1]]
+
+
 def forward(
     x: np.ndarray, weights: list[np.ndarray], *, after: bool = False
 ) -> tuple[list[np.ndarray], list[np.ndarray], np.ndarray]:
     """Spikes of all layers but the readout, the hidden layers' surrogates (``after`` the reset: wrong), the readout's potentials."""
-    spikes, surrogates = [x], []
-    for w in weights[:-1]:
+    spikes, surrogates, (weights, loops) = [x], [], split(weights)
+    for w, v in zip(weights[:-1], loops, strict=True):
         a, b, c = HIDDEN
         u, current = np.zeros((2, w.shape[1]))
         s, f = np.zeros((2, len(x), w.shape[1]))
         for n in range(len(x)):
             s[n] = u > THRESHOLD
             f[n] = SURROGATE.beta / (1 + SURROGATE.beta * np.abs(u - THRESHOLD * s[n] * after - THRESHOLD)) ** 2
-            u, current = b * (u - THRESHOLD * s[n]) + c * current, a * current + spikes[-1][n] @ w
+            u, current = b * (u - THRESHOLD * s[n]) + c * current, a * current + spikes[-1][n] @ w + s[n] @ v
         spikes.append(s)
         surrogates.append(f)
     a, b, c = OUTPUT
@@ -128,13 +135,15 @@ def gradients(
     name: str, x: np.ndarray, weights: list[np.ndarray], label: int, feedback: list[np.ndarray], rates: Rates | None = None,
     *, after: bool = False,
 ) -> tuple[float, list[np.ndarray]]:  # fmt: skip
-    """L and its gradients, all eligibility traces forward in time; the reset is outside the gradient."""
-    rates = rates or Rates()
+    """L and its gradients, all eligibility traces forward in time; reset and recurrence are outside the gradient."""
+    rates, recurrent = rates or Rates(), len(weights) > len(feedback) + 1
     spikes, surrogates, u = forward(x, weights, after=after)
     loss, e = loss_and_error(name, u, label)
     found = []
     (a, b, c), (ao, bo, co) = HIDDEN, OUTPUT
-    for pre, post, f, back in zip(spikes[:-1], spikes[1:], surrogates, feedback, strict=True):
+    ways = [*zip(spikes[:-1], spikes[1:], surrogates, feedback, strict=True)]
+    ways += [*zip(spikes[1:], spikes[1:], surrogates, feedback, strict=True)] if recurrent else []
+    for pre, post, f, back in ways:
         p1, p2 = np.zeros((2, pre.shape[1]))
         q1, q2, g = np.zeros((3, pre.shape[1], f.shape[1]))
         n = post.sum(0)
@@ -146,11 +155,11 @@ def gradients(
             p2, p1 = b * p2 + c * p1, a * p1 + pre[t]
         found.append(g)
     p1, p2 = np.zeros((2, spikes[-1].shape[1]))
-    g = np.zeros_like(weights[-1])
+    g = np.zeros((spikes[-1].shape[1], u.shape[1]))
     for t in range(len(x)):
         g += np.outer(p2, e[t])
         p2, p1 = bo * p2 + co * p1, ao * p1 + spikes[-1][t]
-    return loss, [*found, g]
+    return loss, [*found[: len(feedback)], g, *found[len(feedback) :]]
 
 
 def classifier(sizes: list[int], **more: object) -> Classifier:
@@ -170,8 +179,9 @@ SHAPES = [[40, 30, 5], [40, 20, 35, 5]]
 
 
 @pytest.mark.parametrize("sizes", SHAPES, ids=str)
-def test_spikes_and_potentials_are_those_of_a_plain_program(sizes: list[int]) -> None:
-    net, data = classifier(sizes), samples(6, 40, 5)
+@pytest.mark.parametrize("recurrent", [False, True])
+def test_spikes_and_potentials_are_those_of_a_plain_program(sizes: list[int], recurrent: bool) -> None:
+    net, data = classifier(sizes, recurrent=recurrent), samples(6, 40, 5)
     found = net.forward(data)
     for k in range(6):
         spikes, _, u = forward(dense(data, k, 40), net.weights)
@@ -183,10 +193,11 @@ def test_spikes_and_potentials_are_those_of_a_plain_program(sizes: list[int]) ->
 
 @pytest.mark.parametrize("sizes", SHAPES, ids=str)
 @pytest.mark.parametrize("loss", LOSSES)
-@pytest.mark.parametrize("feedback", ["symmetric", "random"])
-def test_gradients_are_those_of_a_plain_program(sizes: list[int], loss: str, feedback: str) -> None:
-    net, data = classifier(sizes, loss=loss, feedback=feedback), samples(3, 40, 5)
+@pytest.mark.parametrize(("feedback", "recurrent"), [("symmetric", False), ("random", False), ("symmetric", True)])
+def test_gradients_are_those_of_a_plain_program(sizes: list[int], loss: str, feedback: str, recurrent: bool) -> None:
+    net, data = classifier(sizes, loss=loss, feedback=feedback, recurrent=recurrent), samples(3, 40, 5)
     value, found = net.gradient(data)
+    assert len(found) == len(sizes) - 1 + recurrent * (len(sizes) - 2)
     each = [gradients(loss, dense(data, k, 40), net.weights, data.labels[k], net.feedback_weights) for k in range(3)]
     assert value == pytest.approx(np.mean([v for v, _ in each]), rel=1e-12)
     for k, g in enumerate(found):
@@ -202,9 +213,9 @@ def test_gradients_in_single_precision_are_those_of_a_plain_program() -> None:
 
 
 def test_long_samples_are_gone_through_in_windows() -> None:
-    net, data = classifier([20, 30, 25, 5], w0=200.0), samples(2, 20, 5, n_steps=700)
-    for loss in ("max_over_time", "each_step"):
-        net = classifier([20, 30, 25, 5], w0=200.0, loss=loss)
+    data = samples(2, 20, 5, n_steps=700)
+    for loss, recurrent in (("max_over_time", False), ("each_step", False), ("each_step", True)):
+        net = classifier([20, 30, 25, 5], w0=200.0, loss=loss, recurrent=recurrent)
         _, found = net.gradient(data)
         each = [gradients(loss, dense(data, k, 20), net.weights, data.labels[k], net.feedback_weights) for k in range(2)]
         for k, g in enumerate(found):
@@ -307,8 +318,13 @@ def test_samples_that_do_not_fit_are_refused(change: dict[str, object], message:
 @pytest.mark.parametrize(
     ("sizes", "options", "message"),
     [
-        ([4, 2], {}, r"Network: must be a chain with one hidden layer or more, .*, got \[4, 2\]"),
-        ([4, 3, 2], {"recurrent": True}, r"Network: must be a chain .*, got \[4, 3, 2\], v1"),
+        ([4, 2], {}, r"Network: must have one hidden layer or more, no skips .*, got \[4, 2\]"),
+        ([4, 3, 2], {"skip": [(0, 2)]}, r"Network: must have .* in trials, got \[4, 3, 2\], w0_2"),
+        (
+            [4, 3, 2],
+            {"projections": [ss.Projection(1, 1, mask=0.5)]},
+            r"no projections with parameters of their own in trials, got \[4, 3, 2\], v1",
+        ),
         (
             [4, 3, 2],
             {"neuron": ss.LIF()},

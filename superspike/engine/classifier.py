@@ -71,10 +71,10 @@ def check_chain(network: Network) -> None:
     last, scheme = len(network.sizes) - 1, network.scheme
     if not of_trials(network.loss):
         raise ParameterError(f"Network.loss: must be one of trials, such as max_over_time, got {network.loss!r}")
-    more = [own.name for own in network.projections if own != Projection(*own.pair) or own.pair[1] != own.pair[0] + 1]
+    more = [own.name for own in network.projections if own != Projection(*own.pair) or own.post > own.pre + 1]
     if last < 2 or more:
         raise ParameterError(
-            f"Network: must be a chain with one hidden layer or more, of projections without parameters of their own, "
+            f"Network: must have one hidden layer or more, no skips and no projections with parameters of their own in trials, "
             f"got {network.sizes}{', ' * bool(more)}{', '.join(more)}"
         )
     for k, layer in enumerate(network.layers[1:last], 1):
@@ -97,10 +97,10 @@ class Classifier:
 
     Parameters
     ----------
-    network : a chain of one or more hidden layers of the same LIF neurons, with reset by subtraction and no refractory period,
-        and a readout with a unit per class; its loss is one of trials (max_over_time, …) and its delay one step. Feedback other
-        than symmetric is scaled to the size of symmetric feedback through the weights that the seed draws. From the first
-        update on the network holds views of the weights
+    network : one or more hidden layers of the same LIF neurons, with reset by subtraction and no refractory period, which may
+        have projections onto themselves, and a readout with a unit per class; its loss is one of trials (max_over_time, …) and
+        its delay one step. Feedback other than symmetric is scaled to the size of symmetric feedback through the weights that
+        the seed draws. From the first update on the network holds views of the weights
     dropout : the probability that an input spike is left out in training; the others count 1/(1 − dropout)
     threads : how many share the samples of a batch; the numbers do not depend on it
 
@@ -122,13 +122,20 @@ class Classifier:
         self._gains = self._feedback_gains(network.drawn_weights())
         network.refresh_feedback()
         widths = [*(padded(n, 2 * LANES) for n in self.sizes[:-1]), padded(self.sizes[-1])]
-        w_start = np.cumsum([0, *(n * width for n, width in zip(self.sizes, widths[1:], strict=False))])
+        loops = [pre for pre, post in network.pairs if pre == post]
+        blocks = [(n, width) for n, width in zip(self.sizes, widths[1:], strict=False)] + [
+            (self.sizes[k], widths[k]) for k in loops
+        ]
+        starts = np.cumsum([0, *(n * width for n, width in blocks)])
+        w_start, v_start = starts[: len(self.sizes)], np.full(len(self.sizes), -1)
+        v_start[loops] = starts[len(self.sizes) - 1 : -1]
         b_start = np.cumsum([0, 0, *(self.sizes[-1] * width for width in widths[1:-1])])
-        self._sizes = Sizes(np.array(self.sizes, np.int64), np.array(widths, np.int64), w_start, b_start, 0)
-        self._w, *memories = (zeros(w_start[-1], self.dtype, k) for k in range(1 + network.optimizer.memories))
-        self._m = zeros((SHARDS, w_start[-1]), self.dtype, 1 + len(memories))
+        self._sizes = Sizes(np.array(self.sizes, np.int64), np.array(widths, np.int64), w_start, v_start, b_start, 0)
+        self._w, *memories = (zeros(starts[-1], self.dtype, k) for k in range(1 + network.optimizer.memories))
+        self._m = zeros((SHARDS, starts[-1]), self.dtype, 1 + len(memories))
+        self._matrices = starts, [width for _, width in blocks], [*self.sizes[1:], *(self.sizes[k] for k in loops)]
         self._memories, self._feedback = tuple(memories), zeros(b_start[-1], self.dtype)
-        self.weights = matrices(self._w, w_start, widths[1:], self.sizes[1:])
+        self.weights = matrices(self._w, *self._matrices)
         self._feedback_views = matrices(self._feedback, b_start[1:], widths[1:-1], self.sizes[1:-1])
         for view, values in zip(self.weights, network.checked(network.weights), strict=True):
             view[...] = values
@@ -170,7 +177,7 @@ class Classifier:
         """What an error of each output is to the neurons of each hidden layer: (classes, n_hidden), mV."""
         if isinstance(self.network.feedback, Symmetric):
             if len(self.sizes) == 3:  # what follows comes to, in less time
-                return [self.weights[-1].T]
+                return [self.weights[1].T]
             return [MV_PER_V * b for b in self._symmetric(self.weights)]
         return [gain * b for gain, b in zip(self._gains, self.network.feedback_weights, strict=True)]
 
@@ -186,8 +193,7 @@ class Classifier:
         outcome = self._run(samples, which, learn=True, train=False)
         total = self._m.sum(axis=0) / self.dtype(-len(outcome.loss))
         self._m[:] = 0
-        found = matrices(total, self._sizes.w_start, self._sizes.width[1:].tolist(), self.sizes[1:])
-        return float(outcome.loss.mean()), [g.copy() for g in found]
+        return float(outcome.loss.mean()), [g.copy() for g in matrices(total, *self._matrices)]
 
     def train_batch(self, samples: Samples, which: ArrayLike | None = None) -> Outcome:
         """Run samples, and change the weights once by their mean gradient."""
@@ -348,7 +354,7 @@ class Classifier:
             self._together(trial.run, [(*shared, m, *part, learn, at_once, work) for part, m, work in own])
             if learn and not at_once:
                 for part, m in zip(shards, self._m, strict=True):
-                    self._together(trial.collect, [(self._sizes, group, *part, k, threads, m) for k in range(threads)])
+                    self._together(trial.collect, [(self._sizes, shared[1], group, *part, k, threads, m) for k in range(threads)])
         except IndexError as error:  # of the loss, whose arrays alone are checked
             name = type(self.network.loss).__name__
             raise ParameterError(f"{name}: must keep to its arrays in logits and errors, got an index beyond them") from error

@@ -57,6 +57,7 @@ class Sizes(NamedTuple):
     n: Array  # (layers,)
     width: Array  # (layers,): with padding, to whole vectors
     w_start: Array  # (layers,): of each projection's synapses, row by row
+    v_start: Array  # (layers,): of those of a hidden layer onto itself, -1 where there are none
     b_start: Array  # (layers,): of each hidden layer's feedback matrix (outputs, width)
     steps: int  # of a sample
 
@@ -226,6 +227,36 @@ def neurons(
 
 
 @separate
+def recurrent_neurons(
+    layer: int, width: int, w: Array, w_start: int, v_start: int, t0: int, begin: int, end: int, ptr: Array, own: Array,
+    ids: Array, lif: SubtractStep, drive: float, v: Array, current: Array, f: Array,
+) -> None:  # fmt: skip
+    """The same of a layer with synapses onto itself: step by step, because its spikes act in the next. Lists them, too."""
+    a, c, decay, threshold, drop = lif.a_mem, lif.c_mem * drive, lif.a_syn, lif.threshold, lif.a_mem * lif.drop
+    n, size = item(own, begin), lanes(w)
+    for t in range(begin, end):
+        first = n
+        for i in range(0, width, size):
+            u, j = load(v, (layer, i)), load(current, (layer, i))
+            bits = bits_above(u, threshold)
+            store(f, (layer, t - t0, i), u)
+            store(v, (layer, i), u * a + j - above(u, threshold, drop))
+            j = j * decay
+            for s in range(item(ptr, t), item(ptr, t + 1)):
+                j = j + load(w, w_start + item(ids, s) * width + i) * c
+            store(current, (layer, i), j)
+            while bits != 0:
+                put(ids, n, i + lowest(bits))
+                n += 1
+                bits &= bits - 1
+        put(own, t + 1, n)
+        for s in range(first, n):
+            row = v_start + item(ids, s) * width
+            for i in range(0, width, size):
+                store(current, (layer, i), load(current, (layer, i)) + load(w, row + i) * lif.c_mem)
+
+
+@separate
 def find_spikes(vectors: int, size: int, begin: int, end: int, t0: int, fired: Array, ptr: Array, ids: Array) -> None:
     """List the spikes step by step, in order of neurons, ``size`` of them in a vector."""
     n = item(ptr, begin)
@@ -244,10 +275,16 @@ def hidden_layer(
     z: Sizes, m: Model, layer: int, w: Array, group: Group, b: int, t0: int, t1: int, never: int, work: Work
 ) -> int:  # fmt: skip
     """Take one layer of a sample through a window; return the first step in which it has input. ``never``: no stopping."""
-    before = group.ptr[b, layer - 1]
+    before, v_start = group.ptr[b, layer - 1], item(z.v_start, layer)
     known = layer == 1 or work.f.shape[1] == z.steps
     quiet = max(never, last_step(before) if known else z.steps)
     begin, drive = max(t0, first_step(before)), m.drive if layer == 1 else type(m.drive)(1)
+    if v_start >= 0:
+        recurrent_neurons(
+            layer - 1, item(z.width, layer), w, item(z.w_start, layer - 1), v_start, t0, begin, t1, before, group.ptr[b, layer],
+            group.ids, m.lif, drive, work.v, work.current, work.f,
+        )  # fmt: skip
+        return int(begin)
     neurons(
         layer - 1, item(z.width, layer), w, item(z.w_start, layer - 1), t0, begin, t1, quiet, before, group.ids, m.lif, drive,
         m.peak, work.v, work.current, work.at, work.f, work.fired,
@@ -271,9 +308,11 @@ def hidden_layers(z: Sizes, m: Model, w: Array, group: Group, b: int, t0: int, t
         if t0 == 0:
             rest(layer, work)
             put(own, 0, item(group.room, (b, layer)))
-        begin, size = min(t1, hidden_layer(z, m, layer, w, group, b, t0, t1, 0, work)), lanes(w)
+        begin, size = min(t1, max(t0, first_step(group.ptr[b, layer - 1]))), lanes(w)
         own[t0 : begin + 1] = item(own, t0)
-        find_spikes(item(z.width, layer) // size, size, begin, t1, t0, work.fired, own, group.ids)
+        hidden_layer(z, m, layer, w, group, b, t0, t1, 0, work)
+        if item(z.v_start, layer) < 0:
+            find_spikes(item(z.width, layer) // size, size, begin, t1, t0, work.fired, own, group.ids)
 
 
 @separate
@@ -332,16 +371,19 @@ def rate_errors(n: int, rates: Any, ptr: Array, ids: Array, error: Array) -> boo
 
 @separate
 def list_events(
-    layer: int, row: int, ptr: Array, begin: int, end: int, spike: Array, bounded: bool, error_ptr: Array, event: Array, p: Array
+    layer: int, row: int, ptr: Array, own: Array, begin: int, end: int, spike: Array, bounded: bool, error_ptr: Array,
+    event: Array, p: Array,
 ) -> tuple[int, int]:  # fmt: skip
     """List what happens in an interval: rows that begin, in steps that follow one with spikes, and errors.
+
+    ``own`` are the spikes of the layer itself, if it has synapses onto itself, else those of ``ptr`` once more.
 
     An error meets the eligibility two steps after the surrogate: the readout's current and potential lie between.
     Return the next row and how many events there are: the steps done by then, what it is, and which.
     """
     n = 0
     for t in range(begin, end):
-        if item(ptr, t) != item(ptr, t - 1):
+        if item(ptr, t) != item(ptr, t - 1) or item(own, t) != item(own, t - 1):
             put(event, (n, 0), t - begin)
             put(event, (n, 1), ROW)
             put(event, (n, 2), row)
@@ -365,14 +407,14 @@ def list_events(
 
 @compiled
 def end_rows(
-    e1: Any, e2: Any, y1: Any, y2: Any, first: int, stop: int, i: int, width: int, drive: float,
+    e1: Any, e2: Any, y1: Any, y2: Any, first: int, stop: int, i: int, width: int,
     layer: int, p: Array, a: Array, rows: Array, row_start: int,
 ) -> None:  # fmt: skip
     """Bring rows of earlier intervals up to date, neurons from i on: to Σ e λ of one spike each."""
     for row in range(first, stop):
         p1, p2, at = item(p, (layer, row, 0)), item(p, (layer, row, 1)), row_start + row * width + i
         later = (y1 * p1 + y2 * p2) - (e1 * load(a, (layer, row, i)) + e2 * load(a, (layer, row, width + i)))
-        store(rows, at, load(rows, at) + later * drive)
+        store(rows, at, load(rows, at) + later)
 
 
 @separate
@@ -380,7 +422,7 @@ def make_rows(
     layer: int, width: int, begin: int, end: int, t0: int, step: Array, spike: Array, motion: Array,
     feedback: Array, b_start: int, f: Array, rate_error: Array, error_k: Array, error: Array,
     event: Array, events: int, now: int, last: bool, first_row: Array, p: Array, a: Array, seen: Array, maps: Array, free: Array,
-    drive: float, rows: Array, row_start: int,
+    rows: Array, row_start: int,
 ) -> None:  # fmt: skip
     """Take a layer's sums through an interval, make the rows that begin meanwhile, and chain the sums to the maps.
 
@@ -416,7 +458,7 @@ def make_rows(
             if kind == ROW:
                 d1, d2 = item(p, (layer, which, 0)), item(p, (layer, which, 1))
                 m = (y1 * d1 + y2 * d2) - (e1 * load(a, (layer, which, i)) + e2 * load(a, (layer, which, width + i)))
-                store(rows, row_start + which * width + i, m * drive)
+                store(rows, row_start + which * width + i, m)
             elif kind == ERROR:
                 at = b_start + item(error_k, which) * width + i
                 g = load(feedback, at) * (item(error, which) * item(step, (k - 1, 4)))
@@ -439,7 +481,7 @@ def make_rows(
             my2 = my2 + e1 * u12 + e2 * u22 + y2 * p22
             if last:
                 stop = item(first_row, (layer, tag + 1))
-                end_rows(me1, me2, my1, my2, item(first_row, (layer, tag)), stop, i, width, drive, layer, p, a, rows, row_start)
+                end_rows(me1, me2, my1, my2, item(first_row, (layer, tag)), stop, i, width, layer, p, a, rows, row_start)
             else:
                 v11, v12 = u11 + x1 * p11 + x2 * p21, u12 + x2 * p22
                 v21 = (u21 + z1 * p11 + z2 * p21) * g22 + u11 * g21
@@ -458,24 +500,26 @@ def gradient(
     """Go on with the rows of one layer in a window; ``end`` is the step after the last that counts."""
     own, width = layer - 1, item(z.width, layer)
     before, row_start = group.ptr[b, own], item(group.row_start, (b, own))
+    loops = group.ptr[b, layer] if item(z.v_start, layer) >= 0 else before
     t, stop = max(t0, first_step(before) + 1), min(t1, end)
     if t0 == 0:
         put(work.now, own, 0)
         put(work.first_row, (own, 0), 0)
         put(group.n_rows, (b, own), 0)
-    longest, drive = len(table.step), m.drive if layer == 1 else type(m.drive)(1)
+    longest = len(table.step)
     while t < stop:
         now, n = item(work.now, own), -(-(stop - t) // longest)  # intervals that are left
         length = -(-(stop - t) // n)
         row, events = list_events(
-            own, item(group.n_rows, (b, own)), before, t, t + length, table.spike, bounded, work.error_ptr, work.event, work.p
+            own, item(group.n_rows, (b, own)), before, loops, t, t + length, table.spike, bounded, work.error_ptr, work.event,
+            work.p,
         )  # fmt: skip
         put(group.n_rows, (b, own), row)
         put(work.first_row, (own, now + 1), row)
         make_rows(
             own, width, t, t + length, t0, table.step, table.spike, table.end, feedback, item(z.b_start, layer), work.f,
             work.rate_error, work.error_k, work.error, work.event, events, now, t + length == end, work.first_row, work.p, work.a,
-            work.seen, work.maps, work.free, drive, group.rows, row_start,
+            work.seen, work.maps, work.free, group.rows, row_start,
         )  # fmt: skip
         for k in range(6):
             put(work.free, (own, now, k), item(table.end, (0, k)))
@@ -547,7 +591,8 @@ def learn(
         for t0 in range(0, max(end, 1), window):
             t1 = min(t0 + window, end)
             if t1 > first:
-                hidden_layer(z, m, layer, w, group, b, t0, t1, t1, work)
+                if window < z.steps or item(z.v_start, layer) < 0:  # a layer that stopped early goes on
+                    hidden_layer(z, m, layer, w, group, b, t0, t1, t1, work)
                 surrogates(work.f[layer - 1, max(t0, first) - t0 : t1 - t0], z.width[layer], m.lif.threshold, m.surrogate)
             gradient(z, m, layer, t0, t1, end, bounded, hidden, feedback, group, b, work)
 
@@ -561,37 +606,67 @@ def share(width: int, lanes: int, part: int, parts: int) -> tuple[int, int]:
 
 @separate
 def add_rows(
-    first: int, stop: int, width: int, w_start: int, ptr: Array, ids: Array, n: int, rows: Array, row: int, m: Array
+    first: int, stop: int, width: int, w_start: int, ptr: Array, beside: Array, ids: Array, n: int, rows: Array, row: int,
+    drive: float, m: Array,
 ) -> None:  # fmt: skip
-    """Add to the gradient of the synapses onto a layer's neurons from ``first`` to ``stop`` one sample's rows: one per spike."""
+    """Add to the gradient of the synapses onto a layer's neurons from ``first`` to ``stop`` one sample's rows: one per spike.
+
+    There is a row for each step with spikes of ``ptr`` or ``beside``; each of those of ``ptr`` counts ``drive``.
+    """
     s = 0
     while n > 0:
-        if item(ptr, s + 1) != item(ptr, s):
+        if item(ptr, s + 1) != item(ptr, s) or item(beside, s + 1) != item(beside, s):
             for a in range(item(ptr, s), item(ptr, s + 1)):
                 at = w_start + item(ids, a) * width
                 for i in range(first, stop, lanes(m)):
-                    store(m, at + i, load(m, at + i) + load(rows, row + i))
+                    store(m, at + i, load(m, at + i) + load(rows, row + i) * drive)
             row += width
             n -= 1
         s += 1
 
 
 @compiled
-def add_sample(z: Sizes, group: Group, b: int, part: int, parts: int, m: Array) -> None:
+def add_sample(z: Sizes, model: Model, group: Group, b: int, part: int, parts: int, m: Array) -> None:
     """Add a sample's rows to the gradient: one of ``parts`` shares of the postsynaptic neurons."""
+    one = type(model.drive)(1)
     for layer in range(1, len(z.n)):
         first, stop = share(item(z.width, layer), lanes(m), part, parts)
-        add_rows(
-            first, stop, item(z.width, layer), item(z.w_start, layer - 1), group.ptr[b, layer - 1], group.ids,
-            item(group.n_rows, (b, layer - 1)), group.rows, item(group.row_start, (b, layer - 1)), m,
-        )  # fmt: skip
+        width, v_start, before = item(z.width, layer), item(z.v_start, layer), group.ptr[b, layer - 1]
+        own = group.ptr[b, layer] if v_start >= 0 else before
+        n, row = item(group.n_rows, (b, layer - 1)), item(group.row_start, (b, layer - 1))
+        drive = model.drive if layer == 1 else one
+        add_rows(first, stop, width, item(z.w_start, layer - 1), before, own, group.ids, n, group.rows, row, drive, m)
+        if v_start >= 0:
+            add_rows(first, stop, width, v_start, own, before, group.ids, n, group.rows, row, one, m)
 
 
 @kernel
-def collect(z: Sizes, group: Group, begin: int, end: int, part: int, parts: int, m: Array) -> None:
+def collect(z: Sizes, model: Model, group: Group, begin: int, end: int, part: int, parts: int, m: Array) -> None:
     """Add the rows of the samples from ``begin`` to ``end``, in order, to the gradient."""
     for b in range(begin, end):
-        add_sample(z, group, b, part, parts, m)
+        add_sample(z, model, group, b, part, parts, m)
+
+
+@compiled
+def update_rows(
+    begin: int, end: int, start: int, width: int, size: int, w: Array, m: Array, memories: tuple[Array, ...], none: Array,
+    method: Any, n: float, rate: float, samples: int, block: float, w_max: float,
+) -> float:  # fmt: skip
+    """Update the rows from ``begin`` to ``end`` of a projection; return what is finite if gradients and changes are."""
+    zero = type(rate)(0)
+    total = zero
+    for row in range(begin, end):
+        i = start + row * width
+        j = i + size
+        for shard in range(1, len(m)):
+            for k in range(i, i + width, lanes(m)):
+                g = load(m, (shard, k))
+                store(m, (0, k), load(m, (0, k)) + g)
+                store(m, (shard, k), g * zero)
+        total += update_row(
+            w[i:j], m[0, i:j], each(memories, slice(i, j)), none, method, n, rate, samples, block, zero, -w_max, w_max
+        )
+    return total
 
 
 @kernel
@@ -600,21 +675,15 @@ def update(
     rate: float, samples: int, block: float, w_max: float, totals: Array,
 ) -> None:  # fmt: skip
     """Update the weights by the mean gradient of ``samples`` samples, m[0] + m[1] + …, and clear it: a share of the rows."""
-    zero = type(rate)(0)
     for layer in range(1, len(z.n)):
-        rows, width, size = z.n[layer - 1], z.width[layer], z.n[layer]
-        total = zero  # here, not in the array: threads that write to one cache line wait for each other
-        for row in range(rows * part // parts, rows * (part + 1) // parts):
-            i = z.w_start[layer - 1] + row * width
-            j = i + size
-            for shard in range(1, len(m)):
-                for k in range(i, i + width, lanes(m)):
-                    g = load(m, (shard, k))
-                    store(m, (0, k), load(m, (0, k)) + g)
-                    store(m, (shard, k), g * zero)
-            total += update_row(
-                w[i:j], m[0, i:j], each(memories, slice(i, j)), none, method, n, rate, samples, block, zero, -w_max, w_max
-            )
+        total = type(rate)(0)  # here, not in the array: threads that write to one cache line wait for each other
+        for pre in (layer - 1, layer):
+            start = z.w_start[layer - 1] if pre < layer else z.v_start[layer]
+            rows = z.n[pre] if start >= 0 else 0
+            total += update_rows(
+                rows * part // parts, rows * (part + 1) // parts, start, z.width[layer], z.n[layer], w, m, memories, none, method,
+                n, rate, samples, block, w_max,
+            )  # fmt: skip
         totals[part, layer - 1] = total
 
 
@@ -641,7 +710,7 @@ def run(
         if learning:
             learn(z, model, w, feedback, hidden, output, group, b, end_step, work)
             if collecting:
-                add_sample(z, group, b, 0, 1, m)
+                add_sample(z, model, group, b, 0, 1, m)
 
 
 @kernel

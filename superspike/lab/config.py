@@ -487,7 +487,7 @@ def table(
     trials = isinstance(training, Fitting)
     found = task_in_words(task)
     found["hidden"] = network.sizes[1:-1] or [0]
-    if not trials:
+    if not trials or any(network.recurrent):
         found["recurrent"] = network.recurrent if len(set(network.recurrent)) > 1 else any(network.recurrent)
     if network.skip:
         found["skip"] = ",".join(f"{pre}-{post}" for pre, post in network.skip)
