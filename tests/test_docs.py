@@ -14,7 +14,7 @@ import pytest
 import superspike as ss
 from superspike.lab import config
 from superspike.model.parameters import Registry
-from superspike.tasks import INPUTS, TARGETS
+from superspike.tasks import DATASETS, ENCODERS, INPUTS, TARGETS
 
 ROOT = Path(__file__).parents[1]
 
@@ -34,7 +34,7 @@ def executed(code: str, page: str, namespace: dict[str, Any] | None = None) -> d
 @pytest.fixture
 def registries() -> Iterator[dict[str, Registry]]:
     """All registries by kind; they forget what was registered meanwhile."""
-    found = {registry.kind: registry for registry in (*config.CHOICES.values(), INPUTS, TARGETS)}
+    found = {registry.kind: registry for registry in (*config.CHOICES.values(), INPUTS, TARGETS, DATASETS, ENCODERS)}
     before = {kind: dict(registry) for kind, registry in found.items()}
     yield found
     for kind, registry in found.items():
@@ -43,18 +43,23 @@ def registries() -> Iterator[dict[str, Registry]]:
 
 
 PREAMBLE, *EXTENSIONS = blocks("docs/extending.md")
-ADDED = [{"surrogate": "cauchy"}, {"neuron": "eif"}, {"feedback": "sparse"}, {"optimizer": "nadam"}, {"loss": "eager"}, {"inputs": "theta", "targets": "sequence"}]  # fmt: skip
+ADDED = [{"surrogate": "cauchy"}, {"neuron": "eif"}, {"feedback": "sparse"}, {"optimizer": "nadam"}, {"loss": "eager"}, {"inputs": "theta", "targets": "sequence"}, {"task": "volleys"}, {"encoder": "pairs"}]  # fmt: skip
 
 
 @pytest.mark.parametrize(("code", "added"), list(zip(EXTENSIONS, ADDED, strict=True)), ids=[" ".join(a.values()) for a in ADDED])
 def test_an_extension_on_the_page_trains_and_is_found_by_its_name(
-    code: str, added: dict[str, str], registries: dict[str, Registry]
+    code: str, added: dict[str, str], registries: dict[str, Registry], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.chdir(tmp_path)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         warnings.simplefilter("ignore", ss.SilentNetworkWarning)  # two seconds are short
         found = executed(PREAMBLE + code, "docs/extending.md")
-    assert len(found["run"].metrics["cost"]) == 4  # blocks
+    if "encoder" in added:
+        assert found["samples"].classes == ("0", "1")
+    else:
+        metrics = found["run"].metrics
+        assert len(metrics.get("cost", metrics.get("loss"))) == 4  # blocks, or epochs
     options, classes = config.options(), [node for node in ast.parse(code).body if isinstance(node, ast.ClassDef)]
     for kind, name in added.items():
         cls = registries[kind][name]

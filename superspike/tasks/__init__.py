@@ -27,6 +27,7 @@ from .encoders import Current as Current
 from .encoders import Latency as Latency
 from .encoders import PoissonRate as PoissonRate
 from .encoders import encode as encode
+from .labelled import CLASSIFICATION as CLASSIFICATION
 from .labelled import DATASETS as DATASETS
 from .labelled import Labelled as Labelled
 from .labelled import Source as Source
