@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from .lab.config import Training as Training
     from .lab.fitting import Fit as Fit
     from .lab.fitting import fit as fit
+    from .lab.job import resume as resume
     from .lab.observers import SilentNetworkWarning as SilentNetworkWarning
     from .lab.run import Run as Run
     from .lab.sweep import sweep as sweep
@@ -97,6 +98,7 @@ _HOMES = {
     "lab.classification": ("Classification", "classify"),
     "lab.config": ("Fitting", "Training"),
     "lab.fitting": ("Fit", "fit"),
+    "lab.job": ("resume",),
     "interop.nir": ("from_nir", "to_nir"),
     "model.feedback": ("NoFeedback", "Random", "Sign", "Symmetric", "Uniform"),
     "model.loss": ("CrossEntropy", "SquaredError", "VanRossum", "Windowed"),

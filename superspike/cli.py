@@ -18,6 +18,7 @@ import click
 
 from . import __version__, tasks
 from .lab import config
+from .lab.folder import CHECKPOINT, OWN
 from .model.parameters import ParameterError, quantity
 from .model.scheme import ENGINES
 from .tasks.datasets import SOURCES
@@ -39,7 +40,6 @@ BENCH_COLUMNS = {
 }
 SUITES = ("streams", "classification")
 QUANTITIES = {"ms": "TIME", "mV": "VOLTAGE", "Hz": "RATE", "1/mV": "1/VOLTAGE", "": "NUMBER"}
-INTERRUPTED = 130  # the shell's exit status for Ctrl-C
 PLAIN = {"→": "->", "×": "x", "±": "+-", "…": "...", "√": "sqrt ", "µ": "u", "–": "-", "−": "-"}
 
 
@@ -113,50 +113,108 @@ def train_options(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
+def timed(name: str, text: str) -> float:
+    """A time (ms) that was typed."""
+    try:
+        return quantity(text, "ms")
+    except ParameterError as error:
+        raise ParameterError(f"{name}: {error}") from None
+
+
+def output_options(command: Callable[..., None]) -> Callable[..., None]:
+    """What a run prints."""
+    command = click.option("--quiet", is_flag=True, help="print nothing but errors and warnings")(command)
+    return click.option("--json", "as_json", is_flag=True, help="print one machine-readable summary on stdout")(command)
+
+
+def checkpoint_option(command: Callable[..., None]) -> Callable[..., None]:
+    """How often a run writes its checkpoint: seconds of wall-clock time."""
+    text = "wall-clock time between checkpoints, 0: none  [default: 60s]"
+    seconds = lambda _, __, text: 60.0 if text is None else timed("checkpoint", text) / 1000  # noqa: E731
+    return click.option("--checkpoint", metavar="TIME", callback=seconds, help=text)(command)
+
+
 @main.command(short_help="Train a network.")
 @click.argument("config_file", required=False, metavar="[CONFIG.toml]")
 @train_options
 @click.option("--out", metavar="DIR", help="the folder of the run  [default: run-1, run-2, …]")
 @click.option("--force", is_flag=True, help="replace the run in that folder")
-@click.option("--json", "as_json", is_flag=True, help="print one machine-readable summary on stdout")
-@click.option("--quiet", is_flag=True, help="print nothing but errors and warnings")
-def train(config_file: str | None, out: str | None, force: bool, as_json: bool, quiet: bool, **given: str | None) -> None:
+@checkpoint_option
+@output_options
+def train(
+    config_file: str | None, out: str | None, force: bool, checkpoint: float, as_json: bool, quiet: bool, **given: str | None
+) -> None:
     """Train a network; without options, learn to write a word in spikes.
 
     The targets are a text, a picture (dark pixels spike), a .ras file, or regular or Poisson trains (--task); or labelled samples
     are learned: random manifolds, pictures, spoken digits (--task randman, or mnist and its like with --data DIR). Options
-    override those of CONFIG.toml. Times take a unit (20s, 500ms), and so do voltages (1mV).
+    override those of CONFIG.toml. Times take a unit (20s, 500ms), and so do voltages (1mV). Ctrl-C ends a run before its
+    time and writes all; superspike resume goes on with it, or with one that was killed.
     """
+    from .lab.checkpoint import Keeper
     from .lab.folder import reserve, reserve_next
     from .lab.job import carry_out
 
     chosen = {name: value for name, value in given.items() if value is not None}
     table = config.merge(config.read(config_file) if config_file else {}, chosen)
     task, network, training = config.build(table)
-    shown = not quiet and sys.stderr.isatty()
     with reserve_next("run-") if out is None else reserve(out, force) as folder, interruptible() as interrupted:
-        if not quiet:
-            say(f"{network!r} on {task!r}")
-        with or_nothing(), followed(training, shown, quiet, interrupted) as observers:
-            run = carry_out(task, network, training, **observers)
-        with or_nothing(), uninterrupted():
-            run.write(folder)
-        name = folder.name if out is None else out
-        try:
-            run.draw(folder)
-        except KeyboardInterrupt:
-            say(f"Warning: interrupted while drawing. The numbers are saved; superspike plot {name} draws the pictures")
-        try:
-            if as_json:
-                click.echo(json.dumps(run.summary() | {"out": name}))
-            elif not quiet:
-                click.echo("\n".join([*report_lines(run), wrote(Path(name))]))
-        except BrokenPipeError:
-            raise
-        except OSError as error:
-            raise click.ClickException(f"stdout: {reason(error)}. The run is written, in {name}") from None
-        if interrupted():
-            sys.exit(INTERRUPTED)
+        with or_nothing(folder), followed(task, network, training, quiet, interrupted) as observers:
+            run = carry_out(task, network, training, keeper=Keeper(folder, checkpoint), **observers)
+        finish(run, folder, folder.name if out is None else out, as_json, quiet)
+    end(interrupted)
+
+
+@main.command(short_help="Go on with a run.")
+@click.argument("run_folder", metavar="RUN")
+@click.option("--duration", metavar="TIME", help="simulated time beyond what was planned")
+@click.option("--epochs", type=click.IntRange(1), help="epochs beyond what was planned, of labelled samples")
+@click.option("--data", metavar="DIR", help="where the samples are now  [default: where they were]")
+@checkpoint_option
+@output_options
+def resume(
+    run_folder: str, duration: str | None, epochs: int | None, data: str | None, checkpoint: float, as_json: bool, quiet: bool
+) -> None:
+    """Go on with a run from its newest checkpoint: one that was killed or interrupted, or, for longer, one that has ended.
+
+    Its numbers are those, bit for bit, of a run that was never interrupted.
+    """
+    from .lab.job import resumed
+
+    more = {"duration": None if duration is None else timed("duration", duration), "epochs": epochs}
+    with resumed(run_folder, more, data) as (folder, start, (task, network, training)), interruptible() as interrupted:
+        from .lab.checkpoint import Keeper
+        from .lab.job import carry_out
+
+        with or_nothing(folder), followed(task, network, training, quiet, interrupted) as observers:
+            run = carry_out(task, network, training, keeper=Keeper(folder, checkpoint, start), **observers)
+        finish(run, folder, run_folder, as_json, quiet)
+    end(interrupted)
+
+
+def finish(run: Run | Fit, folder: Path, name: str, as_json: bool, quiet: bool) -> None:
+    """Write a run into its reserved folder, draw its pictures, print its summary."""
+    with or_nothing(folder), uninterrupted():
+        run.write(folder)
+    try:
+        run.draw(folder)
+    except KeyboardInterrupt:
+        say(f"Warning: interrupted while drawing. The numbers are saved; superspike plot {name} draws the pictures")
+    try:
+        if as_json:
+            click.echo(json.dumps(run.summary() | {"out": name}))
+        elif not quiet:
+            click.echo("\n".join([*report_lines(run), wrote(Path(name))]))
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise click.ClickException(f"stdout: {reason(error)}. The run is written, in {name}") from None
+
+
+def end(interrupted: Callable[[], int]) -> None:
+    """End with the shell's status for a signal that came meanwhile, if one did."""
+    if interrupted():
+        sys.exit(128 + interrupted())
 
 
 @main.command(short_help="Measure a trained network, plasticity off.")
@@ -190,10 +248,7 @@ def evaluate_stream(run: Any, as_json: bool, duration: str | None, engine: str |
     from .lab.training import evaluate as run_evaluation
     from .spikes.score import agreement
 
-    try:
-        duration_ms = quantity(duration, "ms") if duration is not None else None
-    except ParameterError as error:
-        raise ParameterError(f"duration: {error}") from None
+    duration_ms = None if duration is None else timed("duration", duration)
     result = run_evaluation(run.network, run.task, duration_ms, engine=engine or "event", on_compile=compile_aloud)
     window = run.network.loss.window_ms
     target = result.spikes["target"].between(0, result.duration_ms - window)
@@ -223,8 +278,9 @@ def evaluate_samples(run: Any, as_json: bool, data: str | None, part: str | None
     click.echo(f"accuracy  {right}; loss {said.loss:.3g}")
     click.echo(f"decisions {said.spikes_per_decision:.1f} hidden spikes each, {settled}")
     click.echo("answers   of each class (a row), how many samples are taken for each (a column)")
-    width = max(*map(len, said.classes), len(str(said.confusion.max())))
-    for name, row in zip(["", *said.classes], [said.classes, *said.confusion], strict=True):
+    names = ["".join(letter if letter.isprintable() else "?" for letter in name)[:12] for name in said.classes]
+    width = max(*map(len, names), len(str(said.confusion.max())))
+    for name, row in zip(["", *names], [names, *said.confusion], strict=True):
         click.echo(" ".join(f"{word or '.':>{width}}" for word in (name or " ", *row)))
 
 
@@ -347,9 +403,23 @@ def aloud(compile: Callable[[], None], what: str, quiet: bool = False) -> None:
         timer.cancel()
 
 
+SIGNALS = (signal.SIGINT, signal.SIGTERM)  # Ctrl-C, and how clusters say that time is over
+
+
 @contextmanager
-def interruptible() -> Iterator[Callable[[], bool]]:
-    """Ctrl-C only raises a flag, so that the block can end and all be written; a second one interrupts at once."""
+def handled(handler: Any) -> Iterator[None]:
+    """The signals that end a run are handled so."""
+    before = [signal.signal(number, handler) for number in SIGNALS]
+    try:
+        yield
+    finally:
+        for number, old in zip(SIGNALS, before, strict=True):
+            signal.signal(number, old)
+
+
+@contextmanager
+def interruptible() -> Iterator[Callable[[], int]]:
+    """A signal is only noted, so that the block can end and all be written; a second one interrupts at once."""
     raised: list[int] = []
 
     def handle(signum: int, frame: Any) -> None:
@@ -358,37 +428,36 @@ def interruptible() -> Iterator[Callable[[], bool]]:
         raised.append(signum)
         say("\nstopping at the end of this block …")
 
-    before = signal.signal(signal.SIGINT, handle)
-    try:
-        yield lambda: bool(raised)
-    finally:
-        signal.signal(signal.SIGINT, before)
+    with handled(handle):
+        yield lambda: raised[0] if raised else 0
+
+
+def uninterrupted() -> Any:
+    """Signals do nothing, for as long as the numbers of a run take to be written."""
+    return handled(signal.SIG_IGN)
 
 
 @contextmanager
-def uninterrupted() -> Iterator[None]:
-    """Ctrl-C does nothing, for as long as the numbers of a run take to be written."""
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-@contextmanager
-def or_nothing() -> Iterator[None]:
-    """What fails in here, fails before a file of the run is written."""
+def or_nothing(folder: Path) -> Iterator[None]:
+    """What fails in here, fails before a file of the run is written; but for its checkpoint."""
     try:
         yield
     except (OSError, MemoryError) as error:
-        raise click.UsageError(f"{reason(error)}. Nothing was written", ctx=None) from None
+        kept = (folder / OWN / CHECKPOINT).exists()
+        left = f"superspike resume {folder} goes on from the last checkpoint" if kept else "Nothing was written"
+        raise click.UsageError(f"{reason(error)}. {left}", ctx=None) from None
 
 
 @contextmanager
-def followed(training: Any, shown: bool, quiet: bool, interrupted: Callable[[], bool]) -> Iterator[dict[str, Callable[..., Any]]]:
+def followed(
+    task: Any, network: Any, training: Any, quiet: bool, interrupted: Callable[[], int]
+) -> Iterator[dict[str, Callable[..., Any]]]:
     """What watches a run: a progress bar, which ends a run that was interrupted, and a word on compilation."""
     from tqdm import tqdm
 
+    if not quiet:
+        say(f"{network!r} on {task!r}")
+    shown = not quiet and sys.stderr.isatty()
     stream = isinstance(training, config.Training)
     total = (training.burn_in_ms + training.duration_ms) / 1000 if stream else float(training.epochs)
     count = "{n:.0f}/{total:.0f} s" if stream else "{n:.1f}/{total:.0f} epochs"
@@ -441,6 +510,7 @@ def report_lines(run: Run | Fit) -> list[str]:
         said = [("test", "accuracy_test"), ("validation", "accuracy_validation")]
         right = ", ".join(f"{100 * found[key]:.2f} % of the {name} samples" for name, key in said if found[key] is not None)
         low, high = found["interval_95"] or (0, 0)
+        right = right or f"{100 * run.metrics['accuracy'][-1]:.2f} % of the samples, as they were learned from"
         return [
             f"accuracy  {right}" + (f"; test {100 * low:.2f} … {100 * high:.2f} with 95 % confidence" if high else ""),
             f"loss      {found['loss']:.3g}",

@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-FILES = {"config.toml", "metrics.csv", "weights.npz", "spikes.npz", "summary.json", "learning.png", "raster.png"}
+NUMBERS = {"config.toml", "metrics.csv", "weights.npz", "spikes.npz", "summary.json", "checkpoint.npz"}
+FILES = NUMBERS | {"learning.png", "raster.png"}
 SHORT = ["--duration", "2s", "--hidden", "20", "--text", "HI"]
 
 

@@ -6,7 +6,8 @@ The scheme, the mathematics and what memory grows with are described in :mod:`su
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
@@ -31,6 +32,7 @@ from .trial import GROWTH, SHARDS, Group, Model, Sizes, workspace
 
 Array = NDArray[Any]
 
+MOST_THREADS = 256
 BUDGET = 2**28  # bytes of the rows and spikes of a group, which are reserved, and touched where there are any
 
 
@@ -113,7 +115,7 @@ class Classifier:
         check_chain(network)
         self.network, self.sizes, self.dtype, self.dt = network, network.sizes, network.dtype, network.scheme.dt
         self.dropout = Param("", "", ge=0, lt=1).check("Classifier.dropout", dropout)
-        self.threads = Param("", "", ge=1).check("Classifier.threads", threads, int)
+        self.threads = Param("", "", ge=1, le=MOST_THREADS).check("Classifier.threads", threads, int)
         hidden = network.layers[1]
         self._step = hidden.neuron.cell(self.dt, network.scheme.integration)
         self._filter = Filter(self._step.a_syn, self._step.a_mem, self._step.c_mem)
@@ -211,7 +213,9 @@ class Classifier:
         )
         self._together(trial.update, [(self._sizes, k, self.threads, *arrays, *rate, totals) for k in range(self.threads)])
         if not (np.isfinite(totals).all() and np.isfinite(outcome.loss).all()):
-            raise ParameterError(f"{self!r}: gradients or weight changes are no longer finite; lower the learning rate")
+            raise ParameterError(
+                f"{self!r}: gradients or weight changes are no longer finite; lower the learning rate, or the strengths of Rates"
+            )
         self.network.weights = self.weights
         self.network.refresh_feedback()
         return outcome
@@ -235,6 +239,29 @@ class Classifier:
         finally:
             self._dry, self._dropout_rng.bit_generator.state = False, draws
             self.updates -= 1
+
+    def snapshot(self) -> dict[str, Array]:
+        """Everything that changes between batches, as a dictionary of arrays: see :meth:`restore`."""
+        found = {"w": self._w} | {f"memory{k}": x for k, x in enumerate(self._memories)}
+        random = json.dumps(self._dropout_rng.bit_generator.state)
+        numbers = {"updates": np.array(self.updates), "random": np.frombuffer(random.encode(), np.uint8)}
+        return {name: x.copy() for name, x in found.items()} | numbers
+
+    def restore(self, snapshot: Mapping[str, Array]) -> None:
+        """Go on, to the last bit, from a :meth:`snapshot` of a classifier of the same network, with any number of threads."""
+        own = {"w": self._w} | {f"memory{k}": x for k, x in enumerate(self._memories)}
+        for name, x in own.items():
+            if (snapshot[name].dtype, snapshot[name].shape) != (x.dtype, x.shape):
+                raise ParameterError(
+                    f"Classifier.restore: must be a snapshot of the same network, with {name} {x.dtype} {x.shape}"
+                )
+        self.network.checked([w.copy() for w in matrices(snapshot["w"], *self._matrices)])
+        for name, x in own.items():
+            x[...] = snapshot[name]
+        self.updates = int(snapshot["updates"])
+        self._dropout_rng.bit_generator.state = json.loads(snapshot["random"].tobytes())
+        self.network.weights = self.weights
+        self.network.refresh_feedback()
 
     def __repr__(self) -> str:
         return f"<Classifier {'-'.join(map(str, self.sizes))}, {FEEDBACKS.name_of(self.network.feedback)} feedback>"
@@ -298,6 +325,10 @@ class Classifier:
         if self._sizes.steps == steps:
             return
         number, outputs = self.dtype, self.sizes[-1]
+        begin = getattr(self.network.loss, "begin", 0.0)
+        if begin >= steps * self.dt:
+            name = type(self.network.loss).__name__
+            raise ParameterError(f"{name}.begin: must be < {steps * self.dt:g} ms, the length of a sample, got {begin:g} ms")
         interval = interval_of(steps, self._filter, self._readout, growth=GROWTH[number])
         unfiltered = Filter(1.0, 1.0, 1.0), 1.0  # errors: what the tables hold of their filter is not read
         self._tables = tuple(

@@ -715,13 +715,13 @@ def run(
 
 @kernel
 def decided(loss: Any, u: Array, outputs: int, dt: float, z: Array) -> int:
-    """The length, in steps, from which on a trial that ends has the answer of the whole."""
+    """The length, in steps, from which on a trial that ends has the answer of the whole; of long ones, to a 256th."""
     readout.logits(loss, read_only(u), outputs, dt, z)
-    whole = answer(z, outputs)
-    for steps in range(len(u) - 1, 0, -1):
+    whole, pace = answer(z, outputs), -(-len(u) // 256)
+    for steps in range(len(u) - pace, 0, -pace):
         readout.logits(loss, read_only(u[:steps]), outputs, dt, z)
         if answer(z, outputs) != whole:
-            return steps + 1
+            return steps + pace
     return 1 if whole >= 0 else len(u)
 
 

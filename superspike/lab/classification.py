@@ -100,6 +100,8 @@ def decisions(classifier: Classifier, samples: Samples, which: Iterable[int]) ->
 
 def check_samples(function: str, network: Network, samples: Any, name: str = "samples") -> None:
     """Raise ParameterError unless samples have as many inputs and classes as the network."""
+    if not isinstance(network, Network):
+        raise ParameterError(f"{function}.network: must be a Network, got {type(network).__name__}")
     if not isinstance(samples, Samples):
         raise ParameterError(f"{function}.{name}: must be Samples, got {type(samples).__name__}")
     if not len(samples):

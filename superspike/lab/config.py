@@ -23,7 +23,7 @@ from ..model.feedback import FEEDBACKS
 from ..model.filters import INTEGRATIONS
 from ..model.loss import LOSSES
 from ..model.network import W0, Layer, Network, load_weights
-from ..model.neuron import NEURONS, RESETS
+from ..model.neuron import NEURONS, RESETS, Readout
 from ..model.optimizer import OPTIMIZERS
 from ..model.parameters import (
     Param,
@@ -111,7 +111,7 @@ PATHS = ("input", "target", "image", "font", "weights", "data")  # relative to t
 TASK_KEYS = {"text": "text", "image": "image", "target": "file"}  # an option that says which targets are meant
 NETWORK = ("hidden", "recurrent", "skip", "layers", "projections", "w0", "weights", "seed")
 OWN = ("task", "period", *CHOICES, "encoder", *NETWORK, "task_seed")  # no class's fields
-COMMAND = ("out", "force", "json", "quiet", "help")  # what else superspike train takes
+COMMAND = ("out", "force", "checkpoint", "json", "quiet", "help")  # what else superspike train takes
 
 
 def option_name(cls: type, field: str) -> str:
@@ -297,13 +297,32 @@ def task_of(values: Mapping[str, Any]) -> Any:
     return next((name for key, name in TASK_KEYS.items() if key in values), values.get("task", "text"))
 
 
+def names_of(*classes: type) -> set[str]:
+    """The options of parameter classes."""
+    return {option_name(cls, field) for cls in classes for field in fields(cls)}
+
+
+def left_behind(old: str, new: str) -> set[str]:
+    """The options of one task that say nothing of another."""
+    known, sets = tasks.TARGETS | tasks.DATASETS, [tasks.DATASETS.get(name) for name in (old, new)]
+    gone = names_of(*(known[old],) if old in known else ()) - names_of(*(known[new],) if new in known else ())
+    gone |= {"period"}
+    if sets != [None, None] and old != new:  # data sets have ways of their own to be learned
+        own = {option for cls in sets if cls for option in cls.defaults()}  # type: ignore[attr-defined]
+        gone |= own | {"layers", "projections"} | names_of(*(cls for cls in sets[:1] if cls), Fitting, Rates)
+        kinds = [registry for kind, registry in CHOICES.items() if kind in own]
+        gone |= names_of(*(cls for registry in kinds for cls in registry.values()))
+    if None in sets and sets != [None, None]:
+        gone |= {"encoder", "recurrent", "skip"} | names_of(Training, Rule, *tasks.ENCODERS.values(), *tasks.INPUTS.values())
+    return gone
+
+
 def merge(base: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
     """``base`` with the options in ``given`` on top; another kind of task replaces the base's."""
     kept, chosen = dict(base), []
     if any(key in given for key in (*TASK_KEYS, "task")):
-        chosen.append((tasks.TARGETS | tasks.DATASETS, task_of(kept), task_of(given)))
-        kept = {key: value for key, value in kept.items() if key not in TASK_KEYS and key != "task"}
-        kept.pop("period", None)
+        gone = left_behind(str(task_of(kept)), str(task_of(given)))
+        kept = {key: value for key, value in kept.items() if key not in {*TASK_KEYS, "task"} | gone}
     if "seed" in given:
         kept.pop("task_seed", None)
     registries = CHOICES | {"encoder": tasks.ENCODERS}
@@ -311,8 +330,7 @@ def merge(base: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
     for registry, old_name, new_name in chosen:  # the old choice's own options go with it
         old, new = registry.get(str(old_name)), registry.get(str(new_name))
         if old and new:
-            gone = {option_name(old, f) for f in fields(old)} - {option_name(new, f) for f in fields(new)}
-            kept = {key: value for key, value in kept.items() if key not in gone}
+            kept = {key: value for key, value in kept.items() if key not in names_of(old) - names_of(new)}
     return kept | dict(given)
 
 
@@ -348,9 +366,11 @@ class Chosen:
         if len(named) > 1 or table.get("task", self.task) != self.task:
             given = " and ".join(key for key in (*TASK_KEYS, "task") if key in table)
             raise ParameterError(f"task: must be one of text, image, target or another task, got {given}")
+        if not isinstance(self.task, str):
+            raise ParameterError(f"task: must be a name, got {self.task!r}")
         self.trials = self.task in tasks.DATASETS
         if self.trials:
-            table = merge(tasks.DATASETS.find(self.task).defaults(), table)  # type: ignore[attr-defined]
+            table = merge(tasks.DATASETS.find(self.task).defaults() | {"task": self.task}, table)  # type: ignore[attr-defined]
         self.values = {}
         for key, value in table.items():
             if key not in self.known:
@@ -455,11 +475,12 @@ def made_layers(
     return layers
 
 
-def layers_in_words(network: Network) -> str:
-    """The option that gives a network's layers what they have of their own."""
+def layers_in_words(network: Network, trials: bool = False) -> str:
+    """The option that gives a network's layers what they have of their own; in ``trials`` a readout needs no word."""
     words = []
     for k, layer in enumerate(network.layers[1:], 1):
-        if (layer.neuron, layer.surrogate, layer.plastic) != (network.neuron, network.surrogate, True):
+        usual = trials and k == len(network.layers) - 1 and layer.neuron == Readout(tau_mem=20.0)
+        if not usual and (layer.neuron, layer.surrogate, layer.plastic) != (network.neuron, network.surrogate, True):
             own: dict[str, Any] = {PLASTIC: layer.plastic}
             for kind in ("neuron", "surrogate"):
                 own |= {kind: CHOICES[kind].name_of(getattr(layer, kind))} | to_options(getattr(layer, kind))
@@ -491,7 +512,7 @@ def table(
         found["recurrent"] = network.recurrent if len(set(network.recurrent)) > 1 else any(network.recurrent)
     if network.skip:
         found["skip"] = ",".join(f"{pre}-{post}" for pre, post in network.skip)
-    if words := layers_in_words(network):
+    if words := layers_in_words(network, trials):
         found["layers"] = words
     if words := projections_in_words(network):
         found["projections"] = words

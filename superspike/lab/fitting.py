@@ -5,9 +5,10 @@ from __future__ import annotations
 import copy
 import itertools
 import json
+import math
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
@@ -15,19 +16,21 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from .. import tasks
 from ..engine.classifier import Classifier
 from ..engine.jit import cores
 from ..model.network import Network
-from ..model.parameters import ParameterError, one_of
+from ..model.parameters import Param, ParameterError, one_of
 from ..spikes.trains import Spikes
 from ..tasks import Samples, Source
 from . import config
 from . import plotting_trials as plots
+from .checkpoint import Keeper
 from .classification import Classification, Decision, check_samples, classify, decisions
 from .config import Fitting
 from .folder import CONFIG
 from .observers import warn_silent
-from .saved import Saved, load_network, read_arrays, read_columns, read_config, reading, write_columns
+from .saved import Saved, load_network, read_arrays, read_columns, read_config, reading, write_columns, write_config
 
 Array = NDArray[Any]
 
@@ -69,6 +72,7 @@ class Fit(Saved):
     validation: Classification | None
     test: Classification | None
     decisions: list[Decision]
+    classes: tuple[str, ...]  # their names
     samples: int  # that were learned from in an epoch
     source: Source | None = None
     interrupted: bool = False
@@ -83,12 +87,6 @@ class Fit(Saved):
     def dt(self) -> float:
         """Length of a step (ms)."""
         return self._network.scheme.dt
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """Their names."""
-        known = self.test or self.validation
-        return known.classes if known else tuple(map(str, range(self._network.sizes[-1])))
 
     def summary(self) -> dict[str, Any]:
         """The numbers of the run: of the test samples, of the validation's, of the last epoch, and the median time of epochs."""
@@ -135,17 +133,23 @@ class Fit(Saved):
     def load(cls, folder: str | os.PathLike[str]) -> Fit:
         """Read a run's folder. Raises ParameterError, which names the file, where something is missing or broken."""
         table, where = read_config(folder), Path(folder)
+        if config.task_of(table) not in tasks.DATASETS:
+            raise ParameterError(f"{where}: must be a run that learns samples, is one on a stream; Run.load reads it")
         with reading(where / "summary.json") as path:
             summary = json.loads(path.read_text(encoding="utf-8"))
             sizes, classes, interrupted = summary["sizes"], tuple(summary["classes"]), summary["interrupted"]
-            samples = int(summary["samples"])
-            if type(interrupted) is not bool or len(classes) != sizes[-1]:
-                raise ParameterError(f"must hold true or false and {sizes[-1]} classes, got {interrupted!r} and {len(classes)}")
+            samples = Param("", "", ge=1).check("samples", summary["samples"], int)
+            names = all(isinstance(name, str) for name in classes) and len(set(classes)) == len(classes) == sizes[-1]
+            if type(interrupted) is not bool or not names or isinstance(summary["classes"], str):
+                raise ParameterError(
+                    f"must hold true or false and {sizes[-1]} names of classes, got {interrupted!r} and {classes}"
+                )
         with reading(where / CONFIG):
             network, training = config.build_network(table, sizes[0], sizes[-1])
-            if not isinstance(training, Fitting):
-                raise ParameterError("must be a run that learns samples, is one on a stream; Run.load reads it")
+            assert isinstance(training, Fitting)
             source = config.Chosen(table).samples() if "data" in table or table["task"] != "samples" else None
+            if network.sizes != sizes:
+                raise ParameterError(f"must have the sizes of summary.json, {sizes}, got {network.sizes}")
         initial_weights = [w.copy() for w in network.weights] if "weights" in table else None
         with reading(where / "weights.npz") as path:
             load_network(path, network)
@@ -156,25 +160,29 @@ class Fit(Saved):
             progress = read_columns(path, METRICS)
         with reading(where / "samples.npz") as path:
             arrays = read_arrays(path)
-            said = {
-                name: Classification(
-                    arrays[f"{name}_prediction"], arrays[f"{name}_labels"], classes, *arrays[f"{name}_numbers"].tolist()
-                )
-                if f"{name}_labels" in arrays
-                else None
-                for name in ("validation", "test")
-            }
+            said = {name: _said(arrays, name, classes) for name in ("validation", "test") if f"{name}_labels" in arrays}
             shown = [_decision(arrays, f"decision{k}", network.sizes) for k in range(SHOWN) if f"decision{k}_answer" in arrays]
         return cls(
-            network, training, metrics, progress, said["validation"], said["test"], shown, samples, source, interrupted,
-            initial_weights,
+            network, training, metrics, progress, said.get("validation"), said.get("test"), shown, classes, samples, source,
+            interrupted, initial_weights,
         )  # fmt: skip
+
+
+def _said(arrays: dict[str, Array], name: str, classes: tuple[str, ...]) -> Classification:
+    """What :meth:`Fit.write_tables` wrote of the answers to some samples."""
+    prediction, labels = arrays[f"{name}_prediction"], arrays[f"{name}_labels"]
+    for x in (prediction, labels):
+        if x.shape != labels.shape or x.dtype.kind not in "iu" or x.min() < 0 or x.max() >= len(classes):
+            raise ParameterError(f"{name}_labels and {name}_prediction must be numbers of {len(classes)} classes, got others")
+    return Classification(prediction, labels, classes, *arrays[f"{name}_numbers"].tolist())
 
 
 def _decision(arrays: dict[str, Array], name: str, sizes: list[int]) -> Decision:
     """What :meth:`Fit.write_tables` wrote of one decision."""
     spikes = [Spikes(arrays[f"{name}_times_ms{k}"], arrays[f"{name}_ids{k}"], n) for k, n in enumerate(sizes[:-1])]
     label, prediction, latency = arrays[f"{name}_answer"].tolist()
+    if not (0 <= label < sizes[-1] and 0 <= prediction < sizes[-1]) or arrays[f"{name}_potentials"].shape[1:] != (sizes[-1],):
+        raise ParameterError(f"{name} must be of {sizes[-1]} classes, is of others")
     return Decision(spikes, arrays[f"{name}_potentials"], int(label), int(prediction), latency)
 
 
@@ -189,6 +197,7 @@ def fit(
     on_report: Callable[[Report], bool | None] = lambda report: None,
     on_compile: Callable[[Callable[[], None]], None] = lambda compile: compile(),
     source: Source | None = None,
+    keeper: Keeper | None = None,
     **options: Any,
 ) -> Fit:
     """Train ``network`` to classify ``samples``, by their gradient forward in time (docs/engines.md), and change its weights.
@@ -204,6 +213,7 @@ def fit(
     on_report : called after each tenth of an epoch; training ends there if it returns False
     on_compile : is given what compiles the kernels, e.g. to say that it takes a while
     source : what the samples were made from, to be written into the run's folder
+    keeper : writes checkpoints, and knows the one from which the run goes on, if it does: :func:`superspike.resume`
     **options : the other fields of :class:`superspike.Fitting`: dropout, decay, choose, threads
 
     Raises
@@ -215,6 +225,13 @@ def fit(
     for name, given in (("samples", samples), ("validation", validation), ("test", test)):
         if given is not None:
             check_samples("fit", network, given, name)
+            if (given.classes, given.duration) != (samples.classes, samples.duration):
+                raise ParameterError(
+                    f"fit.{name}: must have the classes and the duration of the others, {', '.join(samples.classes)} in "
+                    f"{samples.duration:g} ms, got {', '.join(given.classes)} in {given.duration:g} ms"
+                )
+    if not isinstance(source, (Source, type(None))):
+        raise ParameterError(f"fit.source: must be a Source(dataset, encoder, seed), or left out, got {source!r}")
     if training.choose == "best" and validation is None:
         raise ParameterError("Fitting.choose: must be last where there are no validation samples, got best")
     threads = training.threads or cores()
@@ -223,13 +240,25 @@ def fit(
     classifier = Classifier(network, dropout=training.dropout, threads=threads)
     on_compile(lambda: classifier.compile(samples))
     learner = Learner(classifier, samples, validation, training)
-    finished = all(on_report(report) is not False for report in learner.reports())
+    keeper = keeper or Keeper(Path(), 0)
+    if keeper.start:
+        with keeper.start.restoring():
+            learner.restore(keeper.start.part("learner"))
+    table = config.table(source, network, training, initial_weights is not None)
+    keeper.begin("samples", lambda new: write_config(new, table, network, initial_weights))
+    for report in learner.reports():
+        keeper.asked = ended(on_report(report))
+        if keeper.due or learner.done:
+            keeper.write({"learner": learner.snapshot()})
+        if keeper.asked:
+            break
     learner.choose()
     validated, tested = (None if given is None else classify(network, given, threads=threads) for given in (validation, test))
     shown = next(part for part in (test, validation, samples) if part is not None)
     return Fit(
         copy.deepcopy(network), training, *learner.tables(), validated, tested,
-        list(decisions(Classifier(network), shown, one_of_each(shown.labels))), len(samples), source, not finished,
+        list(decisions(Classifier(network), shown, one_of_each(shown.labels))), samples.classes, len(samples), source,
+        keeper.asked and not learner.done,
         initial_weights,
     )  # fmt: skip
 
@@ -242,14 +271,22 @@ class Learner:
         self.rows: list[Report] = []
         self.counts: list[int] = []  # of samples, for each row
         self.best, self.best_weights = -1.0, [w.copy() for w in classifier.weights]
+        n = -(-len(samples) // training.batch)
+        self.edges = [0, *dict.fromkeys(n * k // PARTS for k in range(1, PARTS + 1) if n * k >= PARTS)]  # of parts, in batches
+        self.parts = len(self.edges) - 1
+
+    @property
+    def done(self) -> bool:
+        """Whether all epochs are over."""
+        return len(self.rows) == self.training.epochs * self.parts
 
     def reports(self) -> Iterator[Report]:
-        """Learn, part by part of an epoch."""
-        for epoch in range(self.training.epochs):
+        """Learn what is left, part by part of an epoch."""
+        first_epoch, before = divmod(len(self.rows), self.parts)
+        for epoch in range(first_epoch, self.training.epochs):
             self.classifier.learning_rate = self.training.decay**epoch
             batches = list(self.samples.batches(self.training.batch, self.classifier.network.seed, epoch))
-            ends = np.unique(np.arange(1, PARTS + 1) * len(batches) // PARTS)
-            for first, end in itertools.pairwise([0, *ends[ends > 0].tolist()]):
+            for first, end in list(itertools.pairwise(self.edges))[before if epoch == first_epoch else 0 :]:
                 row = self._learn(epoch + end / len(batches), batches[first:end])
                 if end == len(batches) and self.validation is not None:
                     row = row._replace(accuracy_validation=self._validate(self.validation))
@@ -281,6 +318,24 @@ class Learner:
                 own[...] = best
             self.classifier.network.refresh_feedback()
 
+    def snapshot(self) -> dict[str, Array]:
+        """All that changes."""
+        rows = np.array([[np.nan if x is None else x for x in row] for row in self.rows]).reshape(-1, len(Report._fields))
+        best = {f"best{k}": w for k, w in enumerate(self.best_weights)}
+        return self.classifier.snapshot() | best | {"rows": rows, "counts": np.array(self.counts), "best": np.array(self.best)}
+
+    def restore(self, snapshot: Mapping[str, Array]) -> None:
+        """Go on from a :meth:`snapshot`."""
+        if len(snapshot["rows"]) != len(snapshot["counts"]) or snapshot["rows"].shape[1:] != (len(Report._fields),):
+            raise ParameterError(f"must hold a row for each report, got the shape {snapshot['rows'].shape}")
+        best = [snapshot[f"best{k}"] for k in range(len(self.best_weights))]
+        if [w.shape for w in best] != [w.shape for w in self.best_weights]:
+            raise ParameterError("must hold the weights of the best epoch, of this network's shapes")
+        self.classifier.restore(snapshot)
+        self.rows = [Report(*row) for row in snapshot["rows"].tolist()]
+        self.rows = [row._replace(accuracy_validation=None) if math.isnan(row[-1] or 0) else row for row in self.rows]
+        self.counts, self.best, self.best_weights = snapshot["counts"].tolist(), float(snapshot["best"]), best
+
     def tables(self) -> tuple[dict[str, Array], dict[str, Array]]:
         """A row an epoch, and a row a report."""
         rows, counts = np.array([row[:-1] for row in self.rows]), np.array(self.counts)
@@ -292,6 +347,11 @@ class Learner:
         if self.validation is not None:
             metrics["accuracy_validation"] = np.array([row.accuracy_validation for row in last], float)
         return metrics, dict(zip(METRICS, rows.T, strict=True))
+
+
+def ended(answer: Any) -> bool:
+    """Whether who looks on has said that it is over: anything false but None."""
+    return answer is not None and not answer
 
 
 def one_of_each(labels: Array) -> list[int]:

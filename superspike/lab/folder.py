@@ -14,7 +14,8 @@ from ..model.parameters import ParameterError
 PathLike = str | os.PathLike[str]
 
 CONFIG = "config.toml"  # the last file to arrive: a folder that has it is a whole run
-OWN = ".superspike"  # what a reserved folder holds besides: a lock, and files that are still being written
+OWN = ".superspike"  # what a reserved folder holds besides: a lock, files that are still being written, and
+CHECKPOINT = "checkpoint.npz"  # that of a run that has not ended; of one that has, it lies in the folder
 
 
 class FolderTakenError(ParameterError):
@@ -22,26 +23,34 @@ class FolderTakenError(ParameterError):
 
 
 @contextmanager
-def reserve(folder: PathLike, force: bool = False) -> Iterator[Path]:
+def reserve(folder: PathLike, force: bool = False, resume: bool = False) -> Iterator[Path]:
     """Keep other processes from ``folder``; make it, and take it away again if nothing has come into it at the end.
 
     The lock dies with its process: what a killed one leaves behind keeps nobody out. Raises ParameterError unless the
-    folder may be written: absent or empty, or a run to be replaced with ``force``.
+    folder may be written: absent or empty, or a run to be replaced with ``force``, or to ``resume``. The checkpoint of a run that
+    has not ended stays.
     """
     made: list[Path] = []
     try:
         try:
-            check_folder(folder, force)
+            check_folder(folder, force, resume)
             where = Path(folder).resolve()  # a link stays a link
             made += [path for path in (where, *where.parents) if not path.exists()]
             lock = take_lock(where, folder)
         except OSError as error:
             raise ParameterError(f"{folder}: must be a folder that can be made, cannot ({error.strerror})") from None
         try:
-            check_folder(folder, force)  # another process may have filled it meanwhile
+            check_folder(folder, force, resume)  # another process may have filled it meanwhile
+            if not resume:
+                (where / OWN / CHECKPOINT).unlink(missing_ok=True)
             yield where
         finally:
-            shutil.rmtree(where / OWN, ignore_errors=True)
+            left = where / OWN / CHECKPOINT
+            if left.is_file():
+                shutil.rmtree(where / OWN / "new", ignore_errors=True)
+                (where / OWN / "lock").unlink(missing_ok=True)
+            else:
+                shutil.rmtree(where / OWN, ignore_errors=True)
             os.close(lock)
     finally:
         for path in made:
@@ -64,12 +73,14 @@ def reserve_next(prefix: str) -> Iterator[Path]:
 def whole(where: Path, known: Iterable[str]) -> Iterator[Path]:
     """A folder to write into; at the end its files replace those of ``where`` that match ``known``, config.toml last.
 
-    If anything fails before, nothing in ``where`` has changed.
+    If anything fails before, nothing in ``where`` has changed. The run's checkpoint, if there is one, comes into the folder.
     """
     new = where / OWN / "new"
     shutil.rmtree(new, ignore_errors=True)
     new.mkdir()
     yield new
+    if (where / OWN / CHECKPOINT).is_file():
+        (where / OWN / CHECKPOINT).replace(new / CHECKPOINT)
     (where / CONFIG).unlink(missing_ok=True)
     for pattern in known:
         for path in where.glob(pattern):
@@ -78,12 +89,19 @@ def whole(where: Path, known: Iterable[str]) -> Iterator[Path]:
         path.replace(where / path.name)
 
 
-def check_folder(folder: PathLike, force: bool) -> None:
-    """Raise ParameterError unless ``folder`` may be written: absent or empty, or to be replaced with ``force``."""
+def check_folder(folder: PathLike, force: bool, resume: bool = False) -> None:
+    """Raise ParameterError unless ``folder`` may be written: absent or empty, or a run's, with ``force`` or to ``resume`` it."""
     where = Path(folder)
     if where.exists() and not where.is_dir():
         raise FolderTakenError(f"{where}: must be a folder, is a file")
-    if where.is_dir() and any(path.name != OWN for path in where.iterdir()):
+    if resume and not where.is_dir():
+        raise ParameterError(f"{where}: must be the folder of a run, does not exist")
+    if not force and not resume and (where / OWN / CHECKPOINT).is_file():
+        raise FolderTakenError(
+            f"{where}: must be empty or absent, holds a run that has not ended; superspike resume {where} goes on with it, "
+            f"force (--force) replaces it"
+        )
+    if not resume and where.is_dir() and any(path.name != OWN for path in where.iterdir()):
         if not force:
             raise FolderTakenError(
                 f"{where}: must be empty or absent, holds files; choose another folder, or force (--force) to replace it"

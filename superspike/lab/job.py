@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Mapping
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from .. import tasks
+from ..engine.jit import source_key
 from ..model.network import Network
-from ..model.parameters import ParameterError
+from ..model.parameters import Param, ParameterError
 from . import config
+from .checkpoint import EVERY_S, NO_NUMBERS, Checkpoint, Keeper, read_checkpoint
 from .fitting import Fit, fit
+from .folder import CONFIG, reserve
 from .run import Run
 from .saved import read_config
 from .training import train
@@ -25,6 +32,89 @@ def carry_out(task: Any, network: Network, training: Any, **more: Any) -> Run | 
         }
         return fit(network, parts.train, source=task.source, **held, **training._asdict(), **more)
     return train(network, task, **training._asdict(), **more)
+
+
+def resume(
+    folder: str | os.PathLike[str],
+    more: float | None = None,
+    *,
+    checkpoint_s: float = EVERY_S,
+    data: str | None = None,
+    **observers: Any,
+) -> Run | Fit:
+    """Go on with the run in a folder from its newest checkpoint, to its planned end or beyond, and write it there.
+
+    Weights, spikes and metrics are those, bit for bit, of a run that was never interrupted.
+
+    Parameters
+    ----------
+    more : how much longer than planned: simulated time (ms) of a stream, epochs of samples. A run that has ended needs it
+    checkpoint_s : wall-clock time (s) between checkpoints; 0: none
+    data : the folder of the samples, where it is another by now
+    **observers : ``on_block`` or ``on_report``, and ``on_compile``, as of :func:`train` and :func:`fit`
+
+    Raises
+    ------
+    ParameterError : a folder without a checkpoint, one that another process works on, a checkpoint that cannot be read, or of
+        another run than the folder's
+    """
+    with resumed(folder, {"duration": more, "epochs": more}, data) as (own, start, (task, network, training)):
+        run = carry_out(task, network, training, keeper=Keeper(own, checkpoint_s, start), **observers)
+        run.write(own)
+        run.draw(own)
+    return run
+
+
+@contextmanager
+def resumed(
+    folder: str | os.PathLike[str], more: Mapping[str, Any], data: str | None
+) -> Iterator[tuple[Path, Checkpoint, tuple[Any, Network, Any]]]:
+    """The folder, reserved, its checkpoint, and task, network and training of the run that goes on."""
+    with reserve(folder, resume=True) as own:
+        start = read_checkpoint(own)
+        with start.unpacked() as path:
+            table = config.read(path)
+            check_same(own, start, table)
+            if data is not None:
+                table["data"] = data
+            task, network, training = config.build(table)
+            if start.header.sources != source_key(NO_NUMBERS):
+                warnings.warn(
+                    f"{start.path} was written by other sources (superspike {start.header.version}): the run goes on, maybe not "
+                    f"bit for bit",
+                    stacklevel=3,
+                )
+            yield own, start, (task, network, prolonged(own, training, more))
+
+
+def check_same(own: Path, start: Checkpoint, table: Mapping[str, Any]) -> None:
+    """Raise ParameterError if a run that has ended lies beside the checkpoint of another."""
+    if (own / CONFIG).is_file():
+        ended = config.read(own / CONFIG)
+        longer = {*config.PATHS, "duration", "epochs"}
+        for name in sorted((ended.keys() | table.keys()) - longer):
+            if ended.get(name) != table.get(name):
+                raise ParameterError(
+                    f"{start.path}: must be of the run in {own}, is of one with another {name}, {table.get(name)!r} instead of "
+                    f"{ended.get(name)!r}"
+                )
+
+
+def prolonged(own: Path, training: Any, more: Mapping[str, Any]) -> Any:
+    """How to train, for longer."""
+    fits = isinstance(training, config.Fitting)
+    option, field, kind = ("epochs", "epochs", int) if fits else ("duration", "duration_ms", float)
+    for name, value in more.items():
+        if name != option and value is not None and more[option] is None:
+            raise ParameterError(
+                f"{name}: must be left out, the run in {own} goes on for {'epochs' if fits else 'a time'}; say --{option}"
+            )
+    if more[option] is None:
+        if (own / CONFIG).is_file() and not json.loads((own / "summary.json").read_text(encoding="utf-8"))["interrupted"]:
+            raise ParameterError(f"{own}: must be a run that has not ended, has; say how much longer it shall go on (--{option})")
+        return training
+    longer = Param("", "", gt=0).check(f"resume.{option}", more[option], kind)
+    return training._replace(**{field: getattr(training, field) + longer})
 
 
 def options_of(table: Mapping[str, Any]) -> tuple[dict[str, Any], int]:
@@ -58,6 +148,10 @@ def samples_of(run: Fit, part: str, data: str | None) -> tasks.Samples:
             )
         source = source._replace(dataset=source.dataset._replace(data=data))
     found: tasks.Samples = getattr(source.make().split, part)
+    if found.classes != run.classes:
+        raise ParameterError(
+            f"data: must have the run's classes, {', '.join(run.classes)}, got {', '.join(found.classes)}; give another folder"
+        )
     if not len(found):
         raise ParameterError(f"part: must hold samples, {part} holds none")
     return found

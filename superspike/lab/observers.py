@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from ..engine.simulation import Simulation
 from ..engine.state import Log
 from ..model.network import Network
+from ..model.parameters import ParameterError
 from ..spikes.trains import Spikes
 from .schedule import Chunk
 
@@ -90,6 +91,8 @@ class Metrics:
 
     def restore(self, snapshot: Mapping[str, Array]) -> None:
         """Go on from a :meth:`snapshot`."""
+        if snapshot["rows"].shape[1:] != (2 + len(self.names),) or snapshot["counts"].shape != self.counts.shape:
+            raise ParameterError(f"Metrics.restore: must be a snapshot of the same layers, {', '.join(self.names)}, got others")
         self.rows = snapshot["rows"].tolist()
         self.cost, self.steps = float(snapshot["cost"]), int(snapshot["steps"])
         self.counts, self.silent = snapshot["counts"].copy(), snapshot["silent"].copy()
@@ -188,13 +191,13 @@ def joined(blocks: Iterable[Block], layers: int) -> list[tuple[Array, Array]]:
 class Report:
     """Tells ``on_block`` the last row of ``metrics`` and the speed; the run ends where it returns False."""
 
-    def __init__(self, metrics: Metrics, on_block: Callable[[Progress], bool | None]) -> None:
-        self.metrics, self.on_block, self.began = metrics, on_block, time.perf_counter()
+    def __init__(self, metrics: Metrics, on_block: Callable[[Progress], bool | None], since_ms: float = 0.0) -> None:
+        self.metrics, self.on_block, self.since_ms, self.began = metrics, on_block, since_ms, time.perf_counter()
 
     def __call__(self, simulation: Simulation, chunk: Chunk, outcome: Outcome) -> bool:
         """Report, if a row is complete."""
         if not chunk.reports:
             return True
         now, cost, *rates = self.metrics.rows[-1]
-        speed = now / 1000 / (time.perf_counter() - self.began)
+        speed = (now - self.since_ms) / 1000 / (time.perf_counter() - self.began)
         return self.on_block(Progress(now, cost, dict(zip(self.metrics.names, rates, strict=True)), speed)) is not False

@@ -22,7 +22,7 @@ from ..spikes.score import agreement
 from ..spikes.trains import Spikes
 from ..tasks import Task
 from . import config, plotting
-from .config import COST_WINDOW, Fitting, Training
+from .config import COST_WINDOW, Training
 from .folder import CONFIG
 from .saved import Saved, load_network, read_arrays, read_columns, read_config, reading, write_columns
 
@@ -111,8 +111,7 @@ class Run(Saved):
 
     def options(self, new: Path) -> dict[str, Any]:
         """The options that repeat the run."""
-        table = config.table(self.task, self._network, self.training, self.initial_weights is not None)
-        return with_own_files(table, self.task, new)
+        return options(self.task, self._network, self.training, self.initial_weights, new)
 
     def write_tables(self, new: Path) -> None:
         """Write metrics and spikes."""
@@ -123,10 +122,12 @@ class Run(Saved):
     def load(cls, folder: str | os.PathLike[str]) -> Run:
         """Read a run's folder. Raises ParameterError, which names the file, where something is missing or broken."""
         table, where = read_config(folder), Path(folder)
+        if config.task_of(table) in tasks.DATASETS:
+            raise ParameterError(f"{where}: must be a run on a stream, is one that learns samples; Fit.load reads it")
         with reading(where / CONFIG):
             task, network, training = config.build(table)
-        if isinstance(task, tasks.Labelled) or isinstance(training, Fitting):
-            raise ParameterError(f"{where}: must be a run on a stream, is one that learns samples; Fit.load reads it")
+            assert isinstance(task, Task)
+            assert isinstance(training, Training)
         initial_weights = [w.copy() for w in network.weights] if "weights" in table else None
         with reading(where / "weights.npz") as path:
             load_network(path, network)
@@ -145,6 +146,11 @@ class Run(Saved):
 def layer_names(sizes: list[int]) -> list[str]:
     """``input``, ``hidden1``, …, ``output``."""
     return ["input", *(f"hidden{k}" for k in range(1, len(sizes) - 1)), "output"]
+
+
+def options(task: Task, network: Network, training: Training, initial_weights: list[Array] | None, new: Path) -> dict[str, Any]:
+    """The options that repeat a run, and the files that they name written into ``new``."""
+    return with_own_files(config.table(task, network, training, initial_weights is not None), task, new)
 
 
 def with_own_files(table: Mapping[str, Any], task: Task, new: Path) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from ..model.network import Network, save_weights
 from ..model.parameters import ParameterError
 from . import config, plotting
-from .folder import CONFIG, reserve, whole
+from .folder import CHECKPOINT, CONFIG, reserve, whole
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -28,7 +28,7 @@ Array = NDArray[Any]
 
 # All that a run's folder may hold: any run's, then those on streams, then those that learn labelled samples.
 FILES = (
-    CONFIG, "metrics.csv", "weights.npz", "summary.json", "learning.png", config.INITIAL_WEIGHTS,
+    CONFIG, CHECKPOINT, "metrics.csv", "weights.npz", "summary.json", "learning.png", config.INITIAL_WEIGHTS,
     "spikes.npz", "raster.png", "input.ras", "target.*",
     "progress.csv", "samples.npz", "samples.png", "confusion.png",
 )  # fmt: skip
@@ -82,9 +82,7 @@ class Saved(ABC):
     def write(self, own: Path) -> None:
         """Write all but the pictures into a folder that :func:`superspike.lab.folder.reserve` gave."""
         with whole(own, FILES) as new:
-            (new / CONFIG).write_text(config.to_toml(self.options(new)), encoding="utf-8")
-            if self.initial_weights is not None:
-                np.savez(new / config.INITIAL_WEIGHTS, **self._network.with_arrays(self.initial_weights))  # type: ignore[arg-type]
+            write_config(new, self.options(new), self._network, self.initial_weights)
             save_weights(new / "weights.npz", self._network)
             self.write_tables(new)
             (new / "summary.json").write_text(json.dumps(self.summary(), indent=2) + "\n", encoding="utf-8")
@@ -99,6 +97,13 @@ class Saved(ABC):
                     f"{folder / name} could not be drawn ({error}). The numbers are saved; superspike plot {folder} draws it",
                     stacklevel=3,
                 )
+
+
+def write_config(new: Path, table: Mapping[str, Any], network: Network, initial_weights: list[Array] | None) -> None:
+    """Write the options, and the initial weights where there are some."""
+    (new / CONFIG).write_text(config.to_toml(table), encoding="utf-8")
+    if initial_weights is not None:
+        np.savez(new / config.INITIAL_WEIGHTS, **network.with_arrays(initial_weights))  # type: ignore[arg-type]
 
 
 def read_config(folder: str | os.PathLike[str]) -> dict[str, Any]:

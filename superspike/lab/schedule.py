@@ -31,6 +31,11 @@ class Schedule(NamedTuple):
     total: int  # with the burn-in
     drop: int  # of the learning rate; the total: never
 
+    @property
+    def last_block(self) -> int:
+        """The step at which the last whole block ends: what goes on later goes on from there."""
+        return (self.total - 1) // self.block * self.block + 1
+
     def chunks(self, step: int = 0) -> Iterator[Chunk]:
         """What is left from ``step`` on.
 

@@ -19,13 +19,11 @@ from typing import Any
 from ..engine.jit import source_key, usable_cores, use_one_core
 from ..model.parameters import Param
 from . import config
+from .checkpoint import NO_NUMBERS
 from .fitting import Fit
 from .job import carry_out, load, options_of
 from .observers import SilentNetworkWarning
 from .run import Run
-
-# A run's numbers come from none of these rooms and modules: an edit there leaves finished runs as they are.
-NO_NUMBERS = ("__main__", "bench/", "brian2", "cli", "interop/", "lab/plotting")
 
 
 def sweep(

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import copy
-import time
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,15 +12,18 @@ from numpy.typing import NDArray
 
 from ..engine.simulation import Simulation
 from ..model.network import Network
-from ..model.parameters import Param, check_memory
+from ..model.parameters import Param, ParameterError, check_memory
 from ..model.scheme import whole_steps
 from ..spikes.score import Matches, match
 from ..spikes.trains import Spikes
-from ..tasks import Task
+from ..tasks import Samples, Task
 from . import config
+from .checkpoint import Keeper
 from .config import Training
 from .observers import Metrics, Observer, Outcome, Progress, Recorder, Report
 from .run import Run, layer_names
+from .run import options as run_options
+from .saved import write_config
 from .schedule import Chunk, kept_bytes, measurement, schedule
 
 Array = NDArray[Any]
@@ -53,6 +56,7 @@ def train(
     *,
     on_block: Callable[[Progress], bool | None] | None = None,
     on_compile: Callable[[Simulation], None] = Simulation.compile,
+    keeper: Keeper | None = None,
     **options: Any,
 ) -> Run:
     """Train ``network`` on ``task`` with SuperSpike, online; the network's weights are changed in place.
@@ -62,12 +66,16 @@ def train(
     duration_ms : simulated time after the burn-in (ms)
     on_block : called after every block; training ends there if it returns False
     on_compile : replaces ``Simulation.compile``, e.g. to say that compiling takes a while
+    keeper : writes checkpoints, and knows the one from which the run goes on, if it does: :func:`superspike.resume`
     **options : the other fields of :class:`Training`: burn_in_ms, learning_rate_drop_ms, engine, record
 
     Raises
     ------
     ParameterError (a ValueError) for any value that breaks a rule, before anything is computed.
     """
+    if not isinstance(task, Task):
+        remedy = "; give samples.stream(), or learn them with fit" if isinstance(task, Samples) else ""
+        raise ParameterError(f"train.task: must be a Task, got {type(task).__name__}{remedy}")
     training = Training(duration_ms, **options)
     config.options()  # two classes that share an option could not be saved
     dt, names, plan = network.scheme.dt, layer_names(network.sizes), schedule(training, network)
@@ -79,10 +87,29 @@ def train(
 
     metrics = Metrics(network, names, min(plan.burn_in + round(PATIENCE / dt), plan.total))
     recorder = Recorder(simulation, names, training.record == "spikes")
-    reports = [Report(metrics, on_block)] if on_block else []
-    began = time.perf_counter()
-    finished = follow(simulation, plan.chunks(), [metrics, recorder, *reports])
-    elapsed = time.perf_counter() - began
+    keeper = keeper or Keeper(Path(), 0)
+    parts: dict[str, Any] = {"simulation": simulation, "metrics": metrics, "recorder": recorder}
+    if keeper.start:
+        with keeper.start.restoring():
+            for name, part in parts.items():
+                part.restore(keeper.start.part(name))
+    keeper.begin(
+        "stream",
+        lambda new: write_config(new, run_options(task, network, training, initial_weights, new), network, initial_weights),
+    )
+
+    def keep(simulation: Simulation, chunk: Chunk, outcome: Outcome) -> None:
+        if chunk.updates and (keeper.due or simulation.step == plan.last_block):
+            keeper.write({name: part.snapshot() for name, part in parts.items()})
+
+    def report(progress: Progress) -> bool:
+        answer = on_block(progress) if on_block else None
+        keeper.asked |= answer is not None and not answer
+        return not keeper.asked
+
+    reports = [Report(metrics, report, simulation.step * dt)] if on_block else []
+    finished = follow(simulation, plan.chunks(simulation.step), [metrics, recorder, *reports, keep])
+    elapsed = keeper.elapsed_s
     simulation.check_sums()
     windows = recorder.windows()
     return Run(
@@ -93,7 +120,7 @@ def train(
         spikes=recorder.spikes(windows),
         windows_ms=[(begin * dt, end * dt) for begin, end in windows],
         real_time_factor=simulation.step * dt / 1000 / elapsed,
-        interrupted=not finished,
+        interrupted=not finished and simulation.step < plan.total,
         initial_weights=initial_weights,
     )
 

@@ -120,6 +120,11 @@ class Network:
             if not isinstance(given, (cls, type(None))):
                 raise ParameterError(f"Network.{name}: must be an instance of {cls.__name__}, got {given!r}")
         self.rule, self.scheme, self.rates = rule or Rule(), scheme or Scheme(), rates or Rates()
+        for bound in ("upper", "lower", "mean"):
+            if getattr(self.rates, bound) and not getattr(self.rates, f"{bound}_strength"):
+                raise ParameterError(
+                    f"Rates.{bound}_strength: must be > 0 where there is a bound ({bound} {getattr(self.rates, bound):g}), got 0"
+                )
         self.neuron, self.surrogate = NEURONS.make("lif" if neuron is None else neuron), SURROGATES.make(surrogate)
         self.feedback = FEEDBACKS.make(feedback)
         self.optimizer, self.loss = OPTIMIZERS.make(optimizer), LOSSES.make(loss)

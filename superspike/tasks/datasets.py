@@ -10,6 +10,7 @@ import math
 import os
 import zlib
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -320,6 +321,9 @@ def fetch(name: str, folder: str | os.PathLike[str]) -> list[Path]:
     ParameterError : an unknown name, files that cannot be had or are not the ones that were meant
     """
     sources = SOURCES[one_of("fetch.name", name, SOURCES)]
+    found = [Path(folder) / url.rpartition("/")[2].removesuffix(".zip") for url in sources]
+    if all(path.is_file() for path in found) and not find_spec("pooch"):
+        return found
     pooch = extra("pooch", "data")
     for url, checksum in sources.items():
         base, _, file = url.rpartition("/")
@@ -332,4 +336,4 @@ def fetch(name: str, folder: str | os.PathLike[str]) -> list[Path]:
                 f"fetch.{name}: must get {file} with the checksum {checksum} from {base}, could not ({error}); "
                 f"put {held} into {os.fspath(folder)} by other means"
             ) from None
-    return [Path(folder) / url.rpartition("/")[2].removesuffix(".zip") for url in sources]
+    return found

@@ -10,7 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
-from ..model.parameters import Param, Registry, check_seed, parameters
+from ..model.parameters import Param, ParameterError, Registry, check_seed, parameters
 from .datasets import FASHION_MNIST, load_heidelberg, load_images
 from .encoders import ENCODERS
 from .samples import Samples, Split
@@ -39,8 +39,12 @@ class Source(NamedTuple):
         """Make or read them."""
         seed, name = check_seed("Source.seed", self.seed), DATASETS.name_of(self.dataset)
         if hasattr(self.dataset, "make"):
-            return Labelled(self.dataset.make(seed), self, name)
-        return Labelled(self.dataset.encode(ENCODERS.make("latency" if self.encoder is None else self.encoder), seed), self, name)
+            split = self.dataset.make(seed)
+        else:
+            split = self.dataset.encode(ENCODERS.make("latency" if self.encoder is None else self.encoder), seed)
+        if not len(split.train):
+            raise ParameterError(f"{name}: must have samples to learn from, has none; hold out fewer for the validation")
+        return Labelled(split, self, name)
 
 
 class Labelled(NamedTuple):

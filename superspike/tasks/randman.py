@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ..model.parameters import Param, ParameterError, check_seed, parameters
 from .labelled import CLASSIFICATION, DATASETS
-from .samples import Samples, Split, in_order
+from .samples import BYTES, Samples, Split, check_memory, in_order
 
 Array = NDArray[Any]
 
@@ -49,6 +49,8 @@ class RandomManifolds(NamedTuple):
         """Train, validation and test samples; the same for the same seed."""
         if self.window >= self.duration:
             raise ParameterError(f"RandomManifolds.window: must be < {self.duration:g} ms, the duration, got {self.window:g} ms")
+        spikes = self.inputs * self.samples * self.classes
+        check_memory("RandomManifolds.samples", 4 * BYTES * spikes, "ask for fewer samples, classes or inputs")
         manifolds, split = np.random.default_rng(check_seed("RandomManifolds.seed", seed)).spawn(2)
         times = np.concatenate([self._times(rng) for rng in manifolds.spawn(self.classes)])
         offsets = self.inputs * np.arange(len(times) + 1)

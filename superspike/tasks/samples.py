@@ -277,6 +277,8 @@ class Samples:
         ``windowed`` as the begin of a response window.
         """
         epochs = Param("", "", ge=1).check("Samples.stream.epochs", epochs, int)
+        if not len(self):
+            raise ParameterError("Samples.stream: must be some samples, got none")
         order = np.concatenate([which for epoch in range(epochs) for which in self.batches(len(self), seed, epoch)])
         chosen, begin = self[order], self.duration * np.arange(len(order))
         times = chosen.times + np.repeat(begin, np.diff(chosen.offsets))
@@ -286,7 +288,8 @@ class Samples:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write an .npz file, which :meth:`load` reads."""
         arrays = {name: getattr(self, name) for name in SAVED}
-        np.savez_compressed(path, **arrays, classes=np.array(self.classes))
+        with Path(path).open("wb") as file:  # NumPy would add an ending to a name
+            np.savez_compressed(file, **arrays, classes=np.array(self.classes))
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], *, complete: bool = False) -> Self:

@@ -1,0 +1,165 @@
+"""Checkpoints: all that changes in a run, and the options that began it, in one file, from which it goes on to the last bit.
+
+The file, an .npz, holds ``header``, a JSON text (see :class:`Header`); ``file/NAME``, the bytes of each file that repeats the
+run (config.toml, and what that names); and ``PART/NAME``, the arrays that each part of a run gives as its snapshot: simulation,
+metrics and recorder of a stream; the learner of samples. SCHEMA counts the changes of this.
+
+While a run goes on, the file lies in its folder's ``.superspike``; a run that has ended takes it into the folder. It is written
+beside the one before and then takes its place, so that there is always a whole one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import __version__
+from ..engine.jit import source_key
+from ..model.parameters import Param, ParameterError
+from .folder import CHECKPOINT, CONFIG, OWN
+
+Array = NDArray[Any]
+Parts = Mapping[str, Mapping[str, Array]]
+
+SCHEMA = 1
+HEADER = "header"
+EVERY_S = 60.0  # s of wall-clock time between checkpoints
+# A run's numbers come from none of these rooms and modules: an edit there leaves finished runs as they are.
+NO_NUMBERS = ("__main__", "bench/", "brian2", "cli", "interop/", "lab/plotting")
+
+
+class Header(NamedTuple):
+    """What a checkpoint says of itself."""
+
+    schema: int
+    version: str  # the package's
+    sources: str  # of those modules that numbers come from
+    kind: str  # of the run: stream or samples
+    elapsed_s: float  # wall-clock time of the run so far, without compilation
+
+
+class Checkpoint(NamedTuple):
+    """What was read."""
+
+    path: Path
+    header: Header
+    files: dict[str, bytes]
+    arrays: dict[str, Array]
+
+    def part(self, name: str) -> dict[str, Array]:
+        """The snapshot of one part."""
+        return {key.removeprefix(f"{name}/"): x for key, x in self.arrays.items() if key.startswith(f"{name}/")}
+
+    @contextmanager
+    def restoring(self) -> Iterator[None]:
+        """Whatever does not fit is an error that names the file."""
+        try:
+            yield
+        except (ParameterError, KeyError, ValueError, TypeError, IndexError) as error:
+            raise ParameterError(f"{self.path}: must be a checkpoint of this run, does not fit it ({error})") from None
+
+    @contextmanager
+    def unpacked(self) -> Iterator[Path]:
+        """A folder with the files, while it is needed; the path of config.toml in it."""
+        with tempfile.TemporaryDirectory() as folder:
+            for name, data in self.files.items():
+                (Path(folder) / Path(name).name).write_bytes(data)
+            yield Path(folder) / CONFIG
+
+
+class Keeper:
+    """Writes checkpoints of a run into its reserved folder, every so many seconds of wall-clock time (0: never).
+
+    ``start`` is the checkpoint from which the run goes on, if it does.
+    """
+
+    def __init__(self, own: Path, every_s: float = EVERY_S, start: Checkpoint | None = None) -> None:
+        self.own, self.start = own, start
+        self.every_s = Param("s", "", ge=0).check("checkpoint_s", every_s)
+        self.files: dict[str, bytes] = {}
+        self.asked = False  # whether the run ends before its time: it is time to write, too
+        self.header = Header(SCHEMA, __version__, source_key(NO_NUMBERS), "", start.header.elapsed_s if start else 0.0)
+        self.began = self.last = time.perf_counter()
+
+    def begin(self, kind: str, write_options: Callable[[Path], object]) -> None:
+        """Take the files that repeat the run, and start the clock."""
+        if self.every_s:
+            with tempfile.TemporaryDirectory() as folder:
+                write_options(Path(folder))
+                self.files = {path.name: path.read_bytes() for path in Path(folder).iterdir()}
+        self.header = self.header._replace(kind=kind)
+        self.began = self.last = time.perf_counter()
+
+    @property
+    def elapsed_s(self) -> float:
+        """Wall-clock time of the run so far, that before it went on included."""
+        return self.header.elapsed_s + time.perf_counter() - self.began
+
+    @property
+    def due(self) -> bool:
+        """Whether it is time to write."""
+        return self.asked or 0 < self.every_s <= time.perf_counter() - self.last
+
+    def write(self, parts: Parts) -> None:
+        """Write a checkpoint, in the place of the one before."""
+        if not self.every_s:
+            return
+        header = json.dumps(self.header._replace(elapsed_s=self.elapsed_s)._asdict())
+        arrays = {f"{part}/{name}": x for part, snapshot in parts.items() for name, x in snapshot.items()}
+        texts = {HEADER: header.encode()} | {f"file/{name}": data for name, data in self.files.items()}
+        arrays |= {name: np.frombuffer(data, np.uint8) for name, data in texts.items()}
+        new = self.own / OWN / f"new-{CHECKPOINT}"
+        try:
+            with new.open("wb") as file:
+                np.savez(file, **arrays)  # type: ignore[arg-type]
+                file.flush()
+                os.fsync(file.fileno())
+            new.replace(self.own / OWN / CHECKPOINT)
+        except OSError as error:
+            new.unlink(missing_ok=True)
+            kept = (self.own / OWN / CHECKPOINT).exists()
+            remedy = f"The one before is whole: make room, and superspike resume {self.own} goes on with it"
+            raise ParameterError(
+                f"{self.own / OWN / CHECKPOINT}: must be written, cannot ({error.strerror}). "
+                f"{remedy if kept else 'Nothing was written; make room, or train with --checkpoint 0'}"
+            ) from None
+        self.last = time.perf_counter()
+
+
+def read_checkpoint(folder: str | os.PathLike[str]) -> Checkpoint:
+    """The newest checkpoint of a run's folder. Raises ParameterError where there is none, or none that can be read."""
+    where = Path(folder)
+    paths = [path for path in (where / OWN / CHECKPOINT, where / CHECKPOINT) if path.is_file()]
+    if not paths:
+        raise ParameterError(
+            f"{where}: must hold {CHECKPOINT}, from which a run goes on, has none; train (--checkpoint 1min) writes it"
+        )
+    path = paths[0]
+    try:
+        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        header = json.loads(arrays.pop(HEADER).tobytes())
+        schema = header["schema"]
+        if schema == SCHEMA:
+            header = Header(**header)
+    except Exception as error:  # a broken file raises a dozen types
+        words = error.strerror if isinstance(error, OSError) and error.strerror else f"{type(error).__name__}: {error}"
+        raise ParameterError(f"{path}: must be a checkpoint, cannot be read ({words})") from None
+    if schema != SCHEMA:
+        raise ParameterError(
+            f"{path}: must be a checkpoint of schema {SCHEMA}, is of {schema!r}, written by superspike {header.get('version')}; "
+            f"go on with that version, or train anew"
+        )
+    files = {name.removeprefix("file/"): x.tobytes() for name, x in arrays.items() if name.startswith("file/")}
+    if CONFIG not in files or header.kind not in ("stream", "samples"):
+        raise ParameterError(f"{path}: must be a checkpoint of a run, with its {CONFIG}, is not")
+    return Checkpoint(path, header, files, {name: x for name, x in arrays.items() if not name.startswith("file/")})
