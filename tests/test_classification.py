@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ import superspike as ss
 from superspike.cli import main
 from superspike.engine.classifier import Classifier
 from superspike.engine.simulation import Simulation
-from superspike.lab import job
+from superspike.lab import config, job
 from superspike.lab.fitting import Report
 from superspike.lab.observers import SilentNetworkWarning
 
@@ -342,3 +343,96 @@ def test_the_errors_of_a_stream_are_those_of_softmax_in_each_step() -> None:
     p = np.exp(u / 5) / np.exp(u / 5).sum()
     np.testing.assert_allclose(sizes, (np.array([0, 1, 0]) - p) / 5, rtol=1e-12)  # rounding
     assert units.tolist() == [0, 1, 2]
+
+
+def test_parts_must_have_the_same_classes_and_duration(manifolds: Parts) -> None:
+    train, _, test = manifolds
+    arrays = test.times, test.units, test.offsets, test.labels, test.n_units
+    for other in (ss.Samples(*arrays, 100.0, ["3", "2", "1", "0"]), ss.Samples(*arrays, 200.0)):
+        with pytest.raises(
+            ss.ParameterError, match=r"fit\.test: must have the classes and the duration of the others, 0, 1, 2, 3 in"
+        ):
+            ss.fit(network(), train, epochs=1, test=other)
+
+
+def test_names_of_classes_are_kept_without_other_parts(tmp_path: Path) -> None:
+    samples = ss.Samples.from_trials(
+        [([1.0], [0]), ([9.0], [1])] * 4, [0, 1] * 4, 20, 20.0, ["$x_", "a\nname that is much too long"]
+    )
+    run = ss.fit(network(classes=2), samples, epochs=1)
+    assert run.classes == samples.classes
+    run.save(tmp_path / "run")
+    assert (tmp_path / "run" / "samples.png").stat().st_size > 10_000
+    assert ss.Fit.load(tmp_path / "run").classes == samples.classes
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda s: ss.fit(network(), s, source="mnist"), r"fit\.source: must be a Source\(dataset, encoder, seed\), .* got 'mnist'"),
+        (lambda s: ss.fit(None, s), r"fit\.network: must be a Network, got NoneType"),
+        (lambda s: ss.train(network(), s), r"train\.task: must be a Task, got Samples; give samples\.stream\(\), or learn them with fit"),
+        (lambda s: network(rates=ss.Rates(upper=3.0)), r"Rates\.upper_strength: must be > 0 where there is a bound \(upper 3\), got 0"),
+        (lambda s: ss.fit(network(loss=ss.EachStep(begin=100.0)), s), r"EachStep\.begin: must be < 100 ms, the length of a sample"),
+        (lambda s: ss.fit(network(), s, threads=10**6), r"Classifier\.threads: must be a whole number >= 1 and <= 256, got 1000000"),
+        (lambda s: s[:0].stream(), r"Samples\.stream: must be some samples, got none"),
+        (lambda s: ss.RandomManifolds(samples=10**9).make(), r"RandomManifolds\.samples: must fit into memory"),
+    ],
+)  # fmt: skip
+def test_slips_are_named(call: Any, message: str, manifolds: Parts) -> None:
+    with pytest.raises(ss.ParameterError, match=message):
+        call(manifolds[0])
+
+
+def test_another_task_on_top_of_a_config_leaves_the_old_ones_ways_behind() -> None:
+    samples = config.table(*parts(config.build({"task": "randman", "samples": 10, "hidden": "8", "epochs": 7})), False)
+    streams = config.table(*parts(config.build({"task": "regular", "hidden": "8", "learning_rate": "3mV"})), False)
+    _, net, training = config.build(config.merge(samples, {"task": "xor", "duration": "1s"}))
+    assert isinstance(training, config.Training)
+    assert isinstance(net.loss, ss.VanRossum)
+    assert net.sizes[1:-1] == [256]
+    _, net, training = config.build(config.merge(streams, {"task": "randman", "samples": 10}))
+    assert training == config.Fitting(epochs=20, threads=0)
+    assert net.optimizer == ss.Adam(0.3)
+    assert net.seed == 1
+    longer = config.merge(samples, {"hidden": "15,10"})
+    assert config.build(longer)[1].sizes == [20, 15, 10, 10]
+    assert config.build(longer)[2].epochs == 7
+    with pytest.raises(ss.ParameterError, match=r"task: must be a name, got \['randman'\]"):
+        config.build({"task": ["randman"]})
+
+
+def parts(built: Any) -> tuple[Any, Any, Any]:
+    """What a run's table is made from."""
+    task, net, training = built
+    return getattr(task, "source", task), net, training
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"classes": [1, 2, 3, 4]}, r"summary\.json: must hold true or false and 4 names of classes"),
+        ({"classes": "abcd"}, r"summary\.json: must hold true or false and 4 names of classes"),
+        ({"samples": -3}, r"summary\.json: samples: must be a whole number >= 1"),
+        ({"sizes": [20, 4]}, r"config\.toml: must have the sizes of summary\.json"),
+    ],
+)
+def test_a_summary_that_was_changed_is_refused(change: dict[str, Any], message: str, tmp_path: Path) -> None:
+    run_cli(*TRAIN, "--epochs", "1", "--quiet", "--out", tmp_path / "run")
+    path = tmp_path / "run" / "summary.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(ss.ParameterError, match=message):
+        job.load(tmp_path / "run")
+
+
+def test_a_run_of_the_other_kind_is_named(tmp_path: Path, manifolds: Parts) -> None:
+    ss.fit(network(), manifolds[0], epochs=1).save(tmp_path / "fit", pictures=False)
+    with pytest.raises(
+        ss.ParameterError, match=r"fit: must be a run on a stream, is one that learns samples; Fit\.load reads it"
+    ):
+        ss.Run.load(tmp_path / "fit")
+    ss.train(ss.Network([5, 2], w0=100.0), ss.tasks.regular(n_inputs=5, outputs=2), 1000).save(tmp_path / "run", pictures=False)
+    with pytest.raises(
+        ss.ParameterError, match=r"run: must be a run that learns samples, is one on a stream; Run\.load reads it"
+    ):
+        ss.Fit.load(tmp_path / "run")
