@@ -23,7 +23,7 @@ from ..model.feedback import FEEDBACKS
 from ..model.filters import INTEGRATIONS
 from ..model.loss import LOSSES
 from ..model.network import W0, Layer, Network, load_weights
-from ..model.neuron import NEURONS, RESETS, Readout
+from ..model.neuron import NEURONS, RESETS
 from ..model.optimizer import OPTIMIZERS
 from ..model.parameters import (
     Param,
@@ -98,7 +98,8 @@ CHOSEN = {
     "encoder": "latency",
 }  # fmt: skip
 SINGLE: dict[str, type] = {"rule": Rule, "scheme": Scheme, "rates": Rates}  # the network's others
-READOUT = {"neuron": "readout", "tau_mem": "20ms"}  # the last layer, where samples are classified
+OUTPUT = "readout"  # what the option layers calls the last layer, where samples are classified: it is
+READOUT = {"neuron": "readout", "tau_mem": "20ms"}
 WORDS = {
     "reset": RESETS, "integration": INTEGRATIONS, "precision": PRECISIONS, "engine": ENGINES, "record": RECORDS,
     "choose": ("last", "best"),
@@ -173,7 +174,7 @@ def options() -> dict[str, Option]:
         Param("", "synapses of hidden layers onto themselves; true,false: of the first of two"), LOOPS, default="false"
     )
     found["skip"] = Option(Param("", "layers joined past others; 0-2,1-3: input onto layer 2, layer 1 onto 3; 0: none"), PAIRS)
-    own = "a layer's own neuron, surrogate, what these take, or plastic; 1.tau_mem=20ms,2.plastic=false; 0: nothing"
+    own = "a layer's own neuron, surrogate, what these take, or plastic; 1.tau_mem=20ms,readout.tau_mem=40ms; 0: nothing"
     found["layers"] = Option(Param("", own), LAYERS)
     own = "a projection's own delay, mask, signs, w_min, w_max, plastic; w0.delay=2ms,v1.mask=0.1 (a probability); 0: nothing"
     found["projections"] = Option(Param("", own), PROJECTIONS)
@@ -250,6 +251,12 @@ def assigned(value: Any, example: str) -> dict[str, dict[str, Any]]:
     if None in matches or not isinstance(value, (str, Mapping)):
         raise ParameterError(f"must be like {example}, or 0 for nothing, got {value!r}")
     return table
+
+
+def _with_own(usual: Any, given: Any) -> dict[str, dict[str, Any]]:
+    """What is said of each layer, over what is usual."""
+    layers, own = assigned(usual, "1.tau_mem=20ms"), parsed("layers", Option(Param("", ""), LAYERS), given)
+    return {name: layers.get(name, {}) | own.get(name, {}) for name in (*layers, *own)}
 
 
 def _projections(table: dict[str, dict[str, Any]]) -> list[Projection]:
@@ -370,7 +377,8 @@ class Chosen:
             raise ParameterError(f"task: must be a name, got {self.task!r}")
         self.trials = self.task in tasks.DATASETS
         if self.trials:
-            table = merge(tasks.DATASETS.find(self.task).defaults() | {"task": self.task}, table)  # type: ignore[attr-defined]
+            ways = tasks.DATASETS.find(self.task).defaults() | {"task": self.task}  # type: ignore[attr-defined]
+            table = merge(ways, table) | {"layers": _with_own(ways.get("layers", "0"), table.get("layers", "0"))}
         self.values = {}
         for key, value in table.items():
             if key not in self.known:
@@ -423,7 +431,8 @@ class Chosen:
         values, sizes = self.values, [n_inputs, *self.values.get("hidden", HIDDEN), n_outputs]
         layers, last = values.get("layers", {}), str(len(sizes) - 1)
         if self.trials:
-            layers = layers | {last: READOUT | layers.get(last, {})}
+            layers = {last if name == OUTPUT else name: own for name, own in layers.items()}
+            layers[last] = READOUT | layers.get(last, {})
         return Network(
             made_layers(sizes, layers, self.parts, self.known), w0=values.get("w0", W0),
             weights=load_weights(values["weights"]) if "weights" in values else None, seed=self.seed,
@@ -476,11 +485,12 @@ def made_layers(
 
 
 def layers_in_words(network: Network, trials: bool = False) -> str:
-    """The option that gives a network's layers what they have of their own; in ``trials`` a readout needs no word."""
+    """The option that gives a network's layers what they have of their own; in ``trials`` the last is a readout."""
     words = []
     for k, layer in enumerate(network.layers[1:], 1):
-        usual = trials and k == len(network.layers) - 1 and layer.neuron == Readout(tau_mem=20.0)
-        if not usual and (layer.neuron, layer.surrogate, layer.plastic) != (network.neuron, network.surrogate, True):
+        if trials and k == len(network.layers) - 1:
+            words += [f"{OUTPUT}.{name}={in_words(x, '')}" for name, x in to_options(layer.neuron).items()]
+        elif (layer.neuron, layer.surrogate, layer.plastic) != (network.neuron, network.surrogate, True):
             own: dict[str, Any] = {PLASTIC: layer.plastic}
             for kind in ("neuron", "surrogate"):
                 own |= {kind: CHOICES[kind].name_of(getattr(layer, kind))} | to_options(getattr(layer, kind))

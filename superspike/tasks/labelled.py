@@ -23,6 +23,10 @@ CLASSIFICATION: dict[str, Any] = {
     "dt": "1ms", "delay": "1ms", "integration": "exact", "threads": 0,
 }  # fmt: skip
 
+PICTURES = CLASSIFICATION | {
+    "learning_rate": "0.25mV", "w0": "50mV", "beta": "1/mV", "tau_mem": "20ms", "layers": "readout.tau_mem=80ms", "epochs": 20,
+}  # fmt: skip
+
 Data = Annotated[str, Param("", "folder of a data set's files")]
 Held = Annotated[float, Param("", "samples to choose by: how many, or which part of them", ge=0)]
 Trial = Annotated[float, Param("ms", "length of a trial, later spikes are left out", gt=0, option="trial")]
@@ -88,7 +92,7 @@ class MNIST(NamedTuple):
     @staticmethod
     def defaults() -> dict[str, Any]:
         """Chosen on the validation set."""
-        return CLASSIFICATION | {"learning_rate": "0.15mV", "w0": "100mV", "dropout": 0.3, "epochs": 20}
+        return PICTURES | {"dropout": 0.3, "rate_upper_strength": 3e-5}
 
     def encode(self, encoder: Any, seed: int) -> Split:
         """Read and encode."""
@@ -107,7 +111,7 @@ class FashionMNIST(NamedTuple):
     @staticmethod
     def defaults() -> dict[str, Any]:
         """Chosen on the validation set."""
-        return CLASSIFICATION | {"learning_rate": "0.15mV", "w0": "50mV", "dropout": 0.1, "epochs": 20}
+        return PICTURES | {"dropout": 0.1, "rate_upper_strength": 1e-5}
 
     def encode(self, encoder: Any, seed: int) -> Split:
         """Read and encode."""
