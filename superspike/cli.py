@@ -97,6 +97,22 @@ def main() -> None:
     """Train networks of spiking neurons on target spike trains, online and locally, with SuperSpike."""
 
 
+class Grouped(click.Command):
+    """A command whose help page has a section for each group of options."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the sections; options of no group are the run's."""
+        known = config.options()
+        rows: dict[str, list[tuple[str, str]]] = {group: [] for group in config.GROUPS}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record:
+                rows[known[str(parameter.name)].group if parameter.name in known else config.GROUPS[-1]].append(record)
+        for group, records in rows.items():
+            with formatter.section(group):
+                formatter.write_dl(records)
+
+
 def train_options(command: Callable[..., None]) -> Callable[..., None]:
     """Add an option for everything in the table of :mod:`superspike.lab.config`."""
     for name, option in reversed(config.options().items()):
@@ -134,7 +150,7 @@ def checkpoint_option(command: Callable[..., None]) -> Callable[..., None]:
     return click.option("--checkpoint", metavar="TIME", callback=seconds, help=text)(command)
 
 
-@main.command(short_help="Train a network.")
+@main.command(cls=Grouped, short_help="Train a network.")
 @click.argument("config_file", required=False, metavar="[CONFIG.toml]")
 @train_options
 @click.option("--out", metavar="DIR", help="the folder of the run  [default: run-1, run-2, …]")
@@ -367,6 +383,13 @@ def bench(suite: str | None, data: str | None, repeats: int, seconds: float, pee
                 f"{row['peer']:<26}{row['version']:<14}{row['s_per_simulated_s']:.3g} s per simulated s, "
                 f"{row['ratio']:.3g} × the event engine's"
             )
+
+
+@main.command("config", short_help="Print a config file with all options, explained.")
+@click.option("--task", type=click.Choice((*tasks.TARGETS, *tasks.DATASETS)), default="text", show_default=True)
+def print_config(task: str) -> None:
+    """Print a config file with all options of a task, what they mean, and what they are where nobody says otherwise."""
+    click.echo(config.explained(task), nl=False)
 
 
 @main.command(short_help="Print versions, cache and cores.")

@@ -12,11 +12,17 @@ import subprocess
 import sys
 import termios
 import time
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
+
+import superspike as ss
+from superspike.cli import main
+from superspike.lab import config
 
 NUMBERS = {"config.toml", "metrics.csv", "weights.npz", "spikes.npz", "summary.json", "checkpoint.npz"}
 FILES = NUMBERS | {"learning.png", "raster.png"}
@@ -333,3 +339,33 @@ def test_response_windows_are_trained_and_reported(tmp_path: Path) -> None:
     assert 'loss = "windowed"' in (tmp_path / "xor" / "config.toml").read_text()
     report = superspike("evaluate", "xor", "--duration", "10s", cwd=tmp_path).stdout
     assert "response windows answered rightly" in report
+
+
+@pytest.mark.parametrize("task", ["text", "regular", "xor", "randman", "mnist", "synthetic-speech"])
+def test_config_prints_all_options_of_a_task_which_train_takes(task: str) -> None:
+    found = CliRunner().invoke(main, ["config", "--task", task])
+    assert found.exit_code == 0
+    table, lines = tomllib.loads(found.output), found.output.splitlines()
+    assert table["task"] == task
+    for number, line in enumerate(lines):
+        if line and not line.startswith("#"):
+            assert lines[number - 1].startswith("# ")  # what it means
+    if task == "mnist":
+        assert table["data"] == "DIR"
+        chosen = config.Chosen(table)
+        assert chosen.network(784, 10).layers[-1].neuron == ss.Readout(tau_mem=80.0)
+    elif task != "synthetic-speech":
+        short = {"samples": 10} if task == "randman" else {}
+        ours, usual = (config.build(options | short)[1:] for options in (table, {"task": task}))
+        assert ours[1] == usual[1]
+        assert ours[0].rule == usual[0].rule
+        for a, b in zip(ours[0].weights, usual[0].weights, strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+def test_help_has_sections_with_what_most_people_need_first() -> None:
+    found = CliRunner().invoke(main, ["train", "--help"]).output
+    places = [found.index(f"\n{group}:\n") for group in config.GROUPS]
+    assert places == sorted(places)
+    assert found.index("--hidden") < places[1] < found.index("--tau-mem")
+    assert all(option.group in config.GROUPS for option in config.options().values())

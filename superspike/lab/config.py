@@ -87,7 +87,12 @@ class Option(NamedTuple):
     type: Any
     words: tuple[str, ...] = ()
     default: str = ""
+    group: str = ""  # of the help page
 
+
+GROUPS = ("First of all", "Task", "Network", "Neurons", "Learning", "Numerics", "Run")
+FIRST = ("text", "task", "data", "hidden", "feedback", "learning_rate", "duration", "epochs", "seed")
+IN_GROUP = {"feedback": "Learning", "optimizer": "Learning", "loss": "Learning", "neuron": "Neurons", "surrogate": "Neurons"}
 
 # The kinds of things of which one class is chosen by name. Inputs and targets are chosen by the files or texts given.
 CHOICES: dict[str, Registry] = {
@@ -102,7 +107,7 @@ OUTPUT = "readout"  # what the option layers calls the last layer, where samples
 READOUT = {"neuron": "readout", "tau_mem": "20ms"}
 WORDS = {
     "reset": RESETS, "integration": INTEGRATIONS, "precision": PRECISIONS, "engine": ENGINES, "record": RECORDS,
-    "choose": ("last", "best"),
+    "choose": ("last", "best"), "voice": ("formants", "espeak", "auto"),
 }  # fmt: skip
 TRUTH = ("true", "false")
 LOOPS, PAIRS = list[bool], list[tuple[int, int]]  # types of options
@@ -113,6 +118,12 @@ TASK_KEYS = {"text": "text", "image": "image", "target": "file"}  # an option th
 NETWORK = ("hidden", "recurrent", "skip", "layers", "projections", "w0", "weights", "seed")
 OWN = ("task", "period", *CHOICES, "encoder", *NETWORK, "task_seed")  # no class's fields
 COMMAND = ("out", "force", "checkpoint", "json", "quiet", "help")  # what else superspike train takes
+
+
+# Options that are no class's field, or are better looked for elsewhere than those beside them.
+OTHERS = {"encoder": "Task", "period": "Task", "task_seed": "Task", "engine": "Numerics", "threads": "Numerics"}
+OTHERS |= dict.fromkeys(("learning_rate_drop", "choose"), "Learning") | dict.fromkeys(("epochs",), "Run")
+OTHERS |= dict.fromkeys(("recurrent", "skip", "layers", "projections", "w0", "weights"), "Network") | IN_GROUP
 
 
 def option_name(cls: type, field: str) -> str:
@@ -142,7 +153,7 @@ def options() -> dict[str, Option]:
     }
     owners = dict.fromkeys((*OWN, *COMMAND), ("", "superspike train"))
 
-    def add(kind: str, cls: type) -> None:
+    def add(kind: str, cls: type, group: str) -> None:
         own = set()
         for field, (param, plain) in declared(cls).items():
             name, address = option_name(cls, field), f"{cls.__name__}.{field}"
@@ -157,17 +168,21 @@ def options() -> dict[str, Option]:
             defaults = cls._field_defaults  # type: ignore[attr-defined]
             shown = field in defaults and (defaults[field] not in ("", 0) or defaults[field] is False)
             default = in_words(defaults[field], param.unit) if shown else ""
-            default = default if known is None or known.default == default else f"depends on the {kind}"
-            found[name] = Option(param, plain, TRUTH if plain is bool else WORDS.get(field, ()), default)
+            default = (
+                default
+                if known is None or known.default == default
+                else f"depends on the {'task' if kind == tasks.INPUTS.kind else kind}"
+            )
+            found[name] = Option(param, plain, TRUTH if plain is bool else WORDS.get(field, ()), default, group)
 
     for registry in (tasks.TARGETS, tasks.INPUTS):
         for cls in registry.values():
-            add(registry.kind, cls)
+            add(registry.kind, cls, "Task")
     for cls in tasks.DATASETS.values():
-        add(tasks.INPUTS.kind, cls)  # no task has both
+        add(tasks.INPUTS.kind, cls, "Task")  # no task has both
     found["encoder"] = Option(Param("", "how pictures become spikes"), str, tuple(tasks.ENCODERS), CHOSEN["encoder"])
     for cls in tasks.ENCODERS.values():
-        add("encoder", cls)
+        add("encoder", cls, "Task")
     found["period"] = Option(tasks.PERIOD, float)
     found["hidden"] = Option(Param("", "hidden neurons; 4,4: two layers, 0: none"), list, default=",".join(map(str, HIDDEN)))
     found["recurrent"] = Option(
@@ -181,14 +196,20 @@ def options() -> dict[str, Option]:
     for kind, registry in CHOICES.items():
         found[kind] = Option(Param("", f"the {kind}"), str, tuple(registry), CHOSEN[kind])
         for cls in registry.values():
-            add(kind, cls)
+            add(kind, cls, IN_GROUP[kind])
     found["w0"] = Option(Param("mV", "spread of the initial weights, divided by √n_pre", ge=0), float, default=in_words(W0, "mV"))
     found["weights"] = Option(Param("", "start from the weights in this .npz file (w0, w1, …)"), str)
     found["seed"] = Option(Param("", "of all random numbers", ge=0), int, default=str(SEED))
     found["task_seed"] = Option(Param("", "of the task's random numbers, by default the seed", ge=0), int)
-    for cls in (Training, Fitting, Rule, Rates, Scheme):
-        add(cls.__name__, cls)
-    return found
+    for cls, group in ((Training, "Run"), (Fitting, "Learning"), (Rule, "Learning"), (Rates, "Learning"), (Scheme, "Numerics")):
+        add(cls.__name__, cls, group)
+    placed = {
+        name: option._replace(group=GROUPS[0] if name in FIRST else OTHERS.get(name, option.group))
+        for name, option in found.items()
+    }
+    return dict(
+        sorted(placed.items(), key=lambda item: (GROUPS.index(item[1].group), FIRST.index(item[0]) if item[0] in FIRST else 0))
+    )
 
 
 def parse(option: Option, value: Any) -> Any:
@@ -561,6 +582,28 @@ def task_in_words(task: tasks.Task | tasks.Source | None) -> dict[str, Any]:
 
 
 INITIAL_WEIGHTS = "initial_weights.npz"
+
+
+def explained(task: str) -> str:
+    """A config file of all options of a task, each with its meaning and its default."""
+    if task in tasks.DATASETS:
+        data = {"data": "DIR"} if "data" in fields(tasks.DATASETS[task]) else {}
+        chosen = Chosen({"task": task} | data)
+        found = table(chosen.samples(), chosen.network(1, 2), chosen.training(), False) | data
+    else:
+        stream, network, training = build({"task": task})
+        assert isinstance(stream, tasks.Task)
+        found = table(stream, network, training, False)
+    lines, known = (
+        [f"# All options of --task {task}. superspike train THIS.toml reads them; leave out what shall be as usual.\n"],
+        options(),
+    )
+    for group in GROUPS:
+        lines += [f"\n# {group}\n"] if any(known[name].group == group for name in found) else []
+        for name in (name for name, option in known.items() if option.group == group and name in found):
+            words = f"; one of {', '.join(known[name].words)}" if known[name].words else ""
+            lines += [f"# {known[name].param.help}{words}\n", f"{name} = {json.dumps(found[name], ensure_ascii=False)}\n"]
+    return "".join(lines)
 
 
 def to_toml(table: Mapping[str, Any]) -> str:
