@@ -385,6 +385,62 @@ def bench(suite: str | None, data: str | None, repeats: int, seconds: float, pee
             )
 
 
+@main.command(short_help="Train many networks.")
+@click.argument("sweep_file", metavar="SWEEP.toml")
+@click.option("--jobs", type=click.IntRange(1), help="processes  [default: one per core]")
+@click.option("--scheduler", metavar="ADDRESS", help="of a Dask cluster that trains instead, tcp://… (the extra cluster)")
+@click.option(
+    "--out", metavar="DIR", help="folder of the runs, which those that are there already are kept in  [default: the file's name]"
+)
+@click.option("--dry-run", is_flag=True, help="list the runs and about how long they take; train nothing but a sample")
+def sweep(sweep_file: str, jobs: int | None, scheduler: str | None, out: str | None, dry_run: bool) -> None:
+    r"""Train a network for every combination of options in a file; finished runs are kept, and skipped when it is started again.
+
+    \b
+    SWEEP.toml:  seeds = 5                 # 1 to 5, or a list
+                 [base]
+                 task = "randman"          # options as in config.toml
+                 [grid]
+                 feedback = ["symmetric", "random"]
+                 learning_rate = {from = "0.1mV", to = "1mV", steps = 3, scale = "log"}
+
+    Writes sweep.csv (a line a run), curves.png, heat.png where two options vary, and prints mean ± s.d. over the seeds. A run that fails
+    is reported, with its options, in failed.txt; the others go on, and the exit status is 1.
+    """
+    from .lab import sweepfile
+    from .lab.plotting import draw
+    from .lab.sweep import Failure, estimate
+    from .lab.sweep import sweep as run_sweep
+    from .model.parameters import extra
+
+    plan = sweepfile.read_sweep(sweep_file)
+    folder = Path(out or Path(sweep_file).stem)
+    if dry_run:
+        for table in plan.tables:
+            click.echo(", ".join(f"{name} {sweepfile.words(table.get(name, ''))}" for name in plan.varied) or "as in [base]")
+        seconds, processes = estimate(plan.tables, jobs)
+        click.echo(f"{len(plan.tables)} runs, about {seconds:.3g} s in {processes} processes")
+        return
+    client = extra("distributed", "cluster").Client(scheduler) if scheduler else None
+    runs = run_sweep(plan.tables, folder / "runs", jobs, progress=sys.stderr.isatty(), keep_going=True, client=client)
+    rows, failures = sweepfile.rows_of(plan, runs), [run for run in runs if isinstance(run, Failure)]
+    if rows:
+        sweepfile.write_csv(folder / "sweep.csv", rows)
+        for name, picture in (("curves.png", sweepfile.curves), ("heat.png", sweepfile.heat)):
+            if name == "curves.png" or sweepfile.two_vary(rows):
+                draw(picture, rows, folder / name)
+        click.echo(sweepfile.report(rows))
+        click.echo(f"wrote {folder / 'sweep.csv'}")
+    if failures:
+        (folder / "failed.txt").write_text("\n".join(f"{x.table}\n{x.text}" for x in failures), encoding="utf-8")
+        for failure in failures:
+            own = ", ".join(f"{name} {failure.table.get(name)}" for name in plan.varied)
+            say(f"Error: {own or 'the run'} failed: {failure.error}")
+        say(f"{len(failures)} of {len(runs)} runs failed; {folder / 'failed.txt'} has more")
+        sys.exit(1)
+    (folder / "failed.txt").unlink(missing_ok=True)
+
+
 @main.command("config", short_help="Print a config file with all options, explained.")
 @click.option("--task", type=click.Choice((*tasks.TARGETS, *tasks.DATASETS)), default="text", show_default=True)
 def print_config(task: str) -> None:

@@ -163,7 +163,7 @@ def test_a_sweep_that_is_ended_ends_its_processes_and_keeps_what_is_finished(
     assert long_sweep.returncode == -number
     assert ("KeyboardInterrupt" in errors) == (signal_name == "SIGINT")
     assert until(lambda: not processes_of(long_sweep.pid), 5)
-    assert len(list(tmp_path.glob("runs/seed-1-*/config.toml"))) == len(list(tmp_path.glob("runs/seed-*"))) == 1
+    assert len(list(tmp_path.glob("runs/seed-1-*/config.toml"))) == len(list(tmp_path.glob("runs/seed-*/config.toml"))) == 1
 
 
 @pytest.mark.skipif(os.name != "posix", reason="looks for processes with ps")

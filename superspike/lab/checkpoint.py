@@ -34,7 +34,7 @@ SCHEMA = 1
 HEADER = "header"
 EVERY_S = 60.0  # s of wall-clock time between checkpoints
 # A run's numbers come from none of these rooms and modules: an edit there leaves finished runs as they are.
-NO_NUMBERS = ("__main__", "bench/", "brian2", "cli", "interop/", "lab/plotting")
+NO_NUMBERS = ("__main__", "bench/", "brian2", "cli", "interop/", "lab/plotting", "lab/sweepfile")
 
 
 class Header(NamedTuple):
@@ -79,11 +79,11 @@ class Checkpoint(NamedTuple):
 class Keeper:
     """Writes checkpoints of a run into its reserved folder, every so many seconds of wall-clock time (0: never).
 
-    ``start`` is the checkpoint from which the run goes on, if it does.
+    ``start`` is the checkpoint from which the run goes on, if it does; ``at_end``: whether one is kept of a run that has ended.
     """
 
-    def __init__(self, own: Path, every_s: float = EVERY_S, start: Checkpoint | None = None) -> None:
-        self.own, self.start = own, start
+    def __init__(self, own: Path, every_s: float = EVERY_S, start: Checkpoint | None = None, *, at_end: bool = True) -> None:
+        self.own, self.start, self.at_end = own, start, at_end
         self.every_s = Param("s", "", ge=0).check("checkpoint_s", every_s)
         self.files: dict[str, bytes] = {}
         self.asked = False  # whether the run ends before its time: it is time to write, too
@@ -109,9 +109,14 @@ class Keeper:
         """Whether it is time to write."""
         return self.asked or 0 < self.every_s <= time.perf_counter() - self.last
 
+    def end(self) -> None:
+        """The run has ended: its checkpoint goes, if none is to be kept."""
+        if not self.at_end and not self.asked:
+            (self.own / OWN / CHECKPOINT).unlink(missing_ok=True)
+
     def write(self, parts: Parts) -> None:
         """Write a checkpoint, in the place of the one before."""
-        if not self.every_s:
+        if not self.every_s or not (self.at_end or self.due):
             return
         header = json.dumps(self.header._replace(elapsed_s=self.elapsed_s)._asdict())
         arrays = {f"{part}/{name}": x for part, snapshot in parts.items() for name, x in snapshot.items()}

@@ -39,6 +39,8 @@ def resume(
     more: float | None = None,
     *,
     checkpoint_s: float = EVERY_S,
+    at_end: bool = True,
+    pictures: bool = True,
     data: str | None = None,
     **observers: Any,
 ) -> Run | Fit:
@@ -50,6 +52,8 @@ def resume(
     ----------
     more : how much longer than planned: simulated time (ms) of a stream, epochs of samples. A run that has ended needs it
     checkpoint_s : wall-clock time (s) between checkpoints; 0: none
+    at_end : whether there is to be one at the end, to go on from for longer
+    pictures : whether they are drawn
     data : the folder of the samples, where it is another by now
     **observers : ``on_block`` or ``on_report``, and ``on_compile``, as of :func:`train` and :func:`fit`
 
@@ -59,9 +63,12 @@ def resume(
         another run than the folder's
     """
     with resumed(folder, {"duration": more, "epochs": more}, data) as (own, start, (task, network, training)):
-        run = carry_out(task, network, training, keeper=Keeper(own, checkpoint_s, start), **observers)
+        keeper = Keeper(own, checkpoint_s, start, at_end=at_end)
+        run = carry_out(task, network, training, keeper=keeper, **observers)
+        keeper.end()
         run.write(own)
-        run.draw(own)
+        if pictures:
+            run.draw(own)
     return run
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 # Okabe and Ito's colours, which colour-blind readers can tell apart; one meaning each in every picture.
 COLORS = {"input": "#000000", "hidden": "#009E73", "output": "#0072B2", "target": "#E69F00", "cost": "#D55E00"}
+BANDS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")  # of combinations of options, in a sweep
 MOST_DOTS = 20_000  # spikes drawn per panel
 LONGEST = 10_000.0  # ms: of longer periods, two excerpts are drawn
 EXCERPT = 2_000.0  # ms: their length
@@ -224,3 +225,32 @@ def overview(run: Tables) -> Figure:
     draw_rasters(top, run)
     draw_cost(bottom.subplots(), run)
     return figure
+
+
+def draw_bands(axes: Axes, bands: dict[str, tuple[Any, Any]], xlabel: str, ylabel: str) -> None:
+    """Means and standard deviations of several (curves, points) each, over x, on a logarithmic axis."""
+    for k, (name, (x, curves)) in enumerate(bands.items()):
+        color = BANDS[k % len(BANDS)]
+        middle, width = curves.mean(axis=0), curves.std(axis=0)
+        axes.plot(
+            x, middle, color=color, lw=1.5, ls="-" if k < len(BANDS) else "--", marker="." if len(x) < 2 else "", label=name
+        )
+        axes.fill_between(x, np.maximum(middle - width, middle / 10), middle + width, color=color, alpha=0.2, lw=0)
+    axes.set(yscale="log", xlabel=xlabel, ylabel=ylabel)
+    label_log(axes)
+    axes.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
+
+
+def draw_heat(figure: Figure, values: Any, x: tuple[str, list[str]], y: tuple[str, list[str]], label: str) -> None:
+    """A number for each pair of values of two options, with its digits; grey where there is none."""
+    axes = figure.subplots()
+    axes.set_facecolor("0.9")
+    shown = axes.imshow(values, cmap="viridis_r", aspect="auto", origin="lower")
+    middle = (np.nanmin(values) + np.nanmax(values)) / 2
+    for (i, j), value in np.ndenumerate(values):
+        if np.isfinite(value):
+            axes.text(j, i, f"{value:.3g}", ha="center", va="center", color="white" if value > middle else "black")
+    for axis, (name, ticks) in ((axes.xaxis, x), (axes.yaxis, y)):
+        axis.set_ticks(range(len(ticks)), ticks)
+        axis.set_label_text(name)
+    figure.colorbar(shown, label=label)

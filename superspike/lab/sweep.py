@@ -8,30 +8,47 @@ import json
 import multiprocessing
 import os
 import signal
+import tempfile
 import threading
+import time
 import traceback
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from multiprocessing.connection import wait
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..engine.jit import source_key, usable_cores, use_one_core
-from ..model.parameters import Param
+from ..model.parameters import Param, extra
 from . import config
-from .checkpoint import NO_NUMBERS
-from .fitting import Fit
-from .job import carry_out, load, options_of
+from .checkpoint import NO_NUMBERS, Keeper
+from .folder import CHECKPOINT, OWN, reserve, whole
+from .job import carry_out, load, options_of, resume
 from .observers import SilentNetworkWarning
-from .run import Run
+
+Settle = Callable[[Path, "Exception | None", str], None]
+
+
+class Failure(NamedTuple):
+    """A run that did not come to its end: its options, and why."""
+
+    table: dict[str, Any]
+    error: str  # in words
+    text: str  # of the traceback
 
 
 def sweep(
-    tables: Iterable[Mapping[str, Any]], folder: str | os.PathLike[str], jobs: int | None = None, *, progress: bool = False
-) -> list[Run | Fit]:
+    tables: Iterable[Mapping[str, Any]],
+    folder: str | os.PathLike[str],
+    jobs: int | None = None,
+    *,
+    progress: bool = False,
+    keep_going: bool = False,
+    client: Any = None,
+) -> list[Any]:
     """Train one network per table of options; return the runs in the same order, whatever the number of processes.
 
-    Ctrl-C, and an error in any of the runs, ends those that are being trained; finished runs stay.
+    Finished runs stay, whatever ends the sweep; runs that a minute's checkpoint was written of go on from there.
 
     Parameters
     ----------
@@ -41,6 +58,8 @@ def sweep(
     jobs : number of processes, by default one per core that this process may use. Scripts need
         ``if __name__ == "__main__":`` for more than one.
     progress : whether to show a progress bar
+    keep_going : whether a run that fails is a :class:`Failure` in the list, and the others go on; else it ends the sweep
+    client : a ``dask.distributed.Client`` whose workers train, in the place of processes here (the extra ``cluster``)
 
     Raises
     ------
@@ -51,14 +70,47 @@ def sweep(
     todo = [(dict(table), Path(folder) / run_name(table)) for table in tables]
     missing = {where: table for table, where in todo if not (where / "config.toml").is_file()}
     processes = min(jobs or usable_cores(), len(missing))
+    failed: dict[Path, Failure] = {}
+
+    def settle(where: Path, error: BaseException | None, text: str) -> None:
+        done.update()
+        if error is not None and not (keep_going and isinstance(error, Exception)):
+            raise error from (RuntimeError(f"in a process of the sweep:\n{text}") if text else None)
+        if error is not None:
+            failed[where] = Failure(dict(missing[where]), f"{type(error).__name__}: {error}", text or str(error))
+
     with bar(len(missing), progress) as done:
-        if processes > 1:
-            train_together(missing, processes, done.update)
+        if client is not None:
+            train_on_cluster(missing, client, settle)
+        elif processes > 1:
+            train_together(missing, processes, settle)
         else:
             for where, table in missing.items():
-                train_into(table, where)
-                done.update()
-    return [load(where) for _, where in todo]
+                settle(where, attempt(table, where)[0], "")
+    return [failed[where] if where in failed else load(where) for _, where in todo]
+
+
+SAMPLE_S = 2.0  # of a run that is measured
+
+
+def estimate(tables: Sequence[Mapping[str, Any]], jobs: int | None = None) -> tuple[float, int]:
+    """About how many seconds the runs take, in how many processes: by the speed of the first, for two seconds."""
+    built = config.build(tables[0])
+    began = time.perf_counter()
+    lasts: Any = lambda _: time.perf_counter() - began < SAMPLE_S  # noqa: E731
+    name = "on_report" if isinstance(built[2], config.Fitting) else "on_block"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SilentNetworkWarning)
+        run = carry_out(*built, **{name: lasts})
+    processes = min(jobs or usable_cores(), len(tables))
+    seconds = 0.0
+    for table in tables:
+        training = config.Chosen(table).training()
+        if isinstance(training, config.Fitting):
+            seconds += training.epochs * run.summary()["seconds_per_epoch"]
+        else:
+            seconds += (training.burn_in_ms + training.duration_ms) / 1000 / run.summary()["real_time_factor"]
+    return seconds / processes, processes
 
 
 def run_name(table: Mapping[str, Any]) -> str:
@@ -77,30 +129,48 @@ def contents(path: Path) -> str:
 
 
 def train_into(table: Mapping[str, Any], where: Path) -> None:
-    """Train by the options in ``table`` and save the run, without its pictures, in ``where``."""
+    """Train by the options in ``table``, or go on from a checkpoint, and save the run, without its pictures, in ``where``."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", SilentNetworkWarning)  # of many runs, some may; their metrics tell
-            run = carry_out(*config.build(table))
-        run.save(where, force=True, pictures=False)
+            if (where / OWN / CHECKPOINT).is_file():
+                resume(where, at_end=False, pictures=False)
+                return
+            with reserve(where, force=True) as own:
+                keeper = Keeper(own, at_end=False)
+                run = carry_out(*config.build(table), keeper=keeper)
+                keeper.end()
+                run.write(own)
     except Exception as error:
         error.add_note(f"in the run with the options {dict(table)}")
         raise
 
 
-def train_together(missing: Mapping[Path, Mapping[str, Any]], processes: int, done: Callable[[], object]) -> None:
-    """Train all runs in so many processes, which end with this call, however it ends. ``done`` is called after each run."""
+def attempt(table: Mapping[str, Any], where: Path) -> tuple[Exception | None, str]:
+    """Train into a folder; what went wrong, if anything did, and the text of its traceback."""
+    try:
+        train_into(table, where)
+    except Exception as error:
+        return error, traceback.format_exc()
+    return None, ""
+
+
+def train_together(missing: Mapping[Path, Mapping[str, Any]], processes: int, settle: Settle) -> None:
+    """Train all runs in so many processes, which end with this call, however it ends. ``settle`` is called after each run."""
     context = multiprocessing.get_context("spawn")
     waiting = iter(missing.items())
     workers: dict[Any, Any] = {}  # the process at the other end of each pipe
     running: dict[Any, Path] = {}  # what it is training
+
+    def start() -> Any:
+        pipe, other_end = context.Pipe()
+        workers[pipe] = context.Process(target=work, args=(other_end,), daemon=True)
+        workers[pipe].start()
+        other_end.close()  # the worker's alone, so that the pipe ends with it
+        return pipe
+
     try:
-        for _ in range(processes):
-            pipe, other_end = context.Pipe()
-            workers[pipe] = context.Process(target=work, args=(other_end,), daemon=True)
-            workers[pipe].start()
-            other_end.close()  # the worker's alone, so that the pipe ends with it
-        free: Any = workers
+        free: Any = [start() for _ in range(processes)]
         while True:
             for pipe, (where, table) in zip(free, waiting, strict=False):
                 running[pipe] = where
@@ -108,28 +178,79 @@ def train_together(missing: Mapping[Path, Mapping[str, Any]], processes: int, do
                     pipe.send((table, where))
             if not running:
                 return
-            free = wait(running)
-            for pipe in free:
-                receive(pipe, workers[pipe], missing[running.pop(pipe)])
-                done()
+            free = []
+            for pipe in wait(running):
+                where = running.pop(pipe)
+                error, text = received(pipe, workers[pipe], missing[where])
+                settle(where, error, text)
+                alive = workers[pipe].is_alive()
+                if not alive:
+                    del workers[pipe]
+                free.append(pipe if alive else start())
     finally:
         for process in workers.values():
             process.kill()
             process.join()
 
 
-def receive(pipe: Any, process: Any, table: Mapping[str, Any]) -> None:
-    """Take a worker's word that it has trained and saved its run, or raise what it or its end came to."""
+def received(pipe: Any, process: Any, table: Mapping[str, Any]) -> tuple[Exception | None, str]:
+    """A worker's word of how its run has ended, or what its own end came to."""
     try:
         error, text = pipe.recv()
     except (EOFError, OSError):
         process.join()
-        raise RuntimeError(
+        return RuntimeError(
             f"sweep: the process of the run with the options {dict(table)} ended early, with exit code {process.exitcode}; "
             "-9 is a kill, as for want of memory"
-        ) from None
-    if error:
-        raise error from RuntimeError(f"in a process of the sweep:\n{text}")
+        ), ""
+    return error, text
+
+
+def train_on_cluster(missing: Mapping[Path, Mapping[str, Any]], client: Any, settle: Settle) -> None:
+    """Train all runs on the workers of a Dask cluster. A worker that dies has its runs done again elsewhere.
+
+    Where the workers see the sweep's folder, they write there, and go on from the checkpoints that they find; else they send what
+    they have written.
+    """
+    distributed = extra("distributed", "cluster")
+    with tempfile.NamedTemporaryFile(dir=made(next(iter(missing)).parent) if missing else None, prefix=".here-") as here:
+        futures = {}
+        for where, table in missing.items():
+            future = client.submit(
+                train_there, dict(table), str(where.absolute()), here.name, key=f"{where.name}", pure=False, retries=0
+            )
+            futures[future] = where
+        try:
+            for future in distributed.as_completed(futures):
+                where = futures[future]
+                try:
+                    error, text, files = future.result()
+                except Exception as caught:  # the cluster's own: workers that died too often
+                    error, text, files = RuntimeError(f"sweep: {where.name} was lost by the cluster ({caught})"), "", {}
+                if files:
+                    with reserve(where, force=True) as own, whole(own, files) as new:
+                        for name, data in files.items():
+                            (new / name).write_bytes(data)
+                settle(where, error, text)
+        finally:
+            client.cancel(list(futures))
+
+
+def made(folder: Path) -> Path:
+    """A folder, that is there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def train_there(table: dict[str, Any], where: str, here: str) -> tuple[Exception | None, str, dict[str, bytes]]:
+    """On a worker of a cluster: train; the run's files, unless they were written where they belong."""
+    use_one_core()
+    if Path(here).exists():
+        return (*attempt(table, Path(where)), {})
+    with tempfile.TemporaryDirectory() as folder:
+        at = Path(folder) / "run"
+        error, text = attempt(table, at)
+        return error, text, {} if error else {path.name: path.read_bytes() for path in at.iterdir()}
 
 
 def work(pipe: Any) -> None:
@@ -139,12 +260,7 @@ def work(pipe: Any) -> None:
     use_one_core()
     while True:
         table, where = pipe.recv()
-        error, text = None, ""
-        try:
-            train_into(table, where)
-        except Exception as caught:
-            error, text = caught, traceback.format_exc()
-        pipe.send((error, text))
+        pipe.send(attempt(table, where))
 
 
 def end_with_parent() -> None:

@@ -1,0 +1,210 @@
+"""What a sweep runs over: a file of a base configuration, and of what varies; and what came out, as a table, a file and pictures.
+
+seeds = 5                                    # 1 … 5, or a list of them
+[base]                                       # options as in config.toml
+task = "randman"
+[grid]                                       # every combination of these
+feedback = ["symmetric", "random"]
+learning_rate = {from = "0.1mV", to = "1mV", steps = 3, scale = "log"}
+[[runs]]                                     # each with every combination, where there are some
+hidden = [50]
+"""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import os
+import tomllib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from ..model.parameters import Param, ParameterError, one_of, quantity
+from . import config
+from .fitting import Fit
+from .plotting import draw_bands, draw_heat, new_figure
+from .run import Run
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+PARTS = ("seeds", "base", "grid", "runs")
+RANGE = ("from", "to", "steps", "scale")
+STREAM, SAMPLES = ("cost", "cost_initial", "hits", "misses", "extra", "accuracy"), (
+    "accuracy_test", "accuracy_validation", "loss", "spikes_per_decision", "us_per_sample",
+)  # fmt: skip
+MOST_CURVES = 8
+
+
+class Plan(NamedTuple):
+    """The runs of a sweep: tables of options, and the options in which they differ."""
+
+    tables: list[dict[str, Any]]
+    varied: list[str]
+
+
+def read_sweep(path: str | os.PathLike[str]) -> Plan:
+    """Read a sweep's file. Raises ParameterError for what is none; what the options are is seen when they are built."""
+    name = os.fspath(path)
+    try:
+        found = tomllib.loads(Path(name).read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise ParameterError(f"{name}: cannot be read ({error.strerror})") from None
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ParameterError(f"{name}: must be a TOML file of a sweep ({error})") from None
+    for part in found:
+        one_of(name, part, PARTS)
+    base, grid, runs = found.get("base", {}), found.get("grid", {}), found.get("runs", [{}])
+    if not isinstance(base, dict) or not isinstance(grid, dict) or not all(isinstance(run, dict) for run in runs):
+        raise ParameterError(f"{name}: must have tables [base], [grid] and [[runs]] of options, got others")
+    known = config.options()
+    for option in {*base, *grid, *(option for run in runs for option in run)}:
+        if option not in known:
+            raise ParameterError(f"{name}: unknown option {option!r}; known: {', '.join(known)}")
+    axes = {option: values_of(f"{name}: grid.{option}", known[option], given) for option, given in grid.items()}
+    if "seeds" in found:
+        axes["seed"] = seeds_of(f"{name}: seeds", found["seeds"])
+    folder = Path(name).absolute().parent
+    tables = []
+    for run in runs:
+        for values in itertools.product(*axes.values()):
+            table = base | run | dict(zip(axes, values, strict=True))
+            tables.append({key: str(folder / x) if key in config.PATHS and isinstance(x, str) else x for key, x in table.items()})
+    shown = list(dict.fromkeys(option for table in tables for option in table))
+    varied = [option for option in shown if len({repr(table.get(option)) for table in tables}) > 1]
+    return Plan(tables, varied)
+
+
+def values_of(address: str, option: config.Option, given: Any) -> list[Any]:
+    """The values that an option takes: a list, or a range from one to another."""
+    if isinstance(given, list) and given:
+        return given
+    if not isinstance(given, dict) or set(given) - {*RANGE} or not {"from", "to", "steps"} <= set(given):
+        example = '{from = 1, to = 9, steps = 3, scale = "log"}'
+        raise ParameterError(f"{address}: must be a list of values, or a range such as {example}, got {given!r}")
+    scale = one_of(f"{address}.scale", given.get("scale", "linear"), ("linear", "log"))
+    steps = Param("", "", ge=2).check(f"{address}.steps", given["steps"], int)
+    low, high = (quantity(x, option.param.unit) if isinstance(x, str) else float(x) for x in (given["from"], given["to"]))
+    if scale == "log" and min(low, high) <= 0:
+        raise ParameterError(f"{address}: must go from and to numbers > 0 on a logarithmic scale, got {low:g} and {high:g}")
+    points = np.geomspace(low, high, steps) if scale == "log" else np.linspace(low, high, steps)
+    if option.type is int:
+        return [int(x) for x in np.unique(np.rint(points))]
+    return [config.in_words(float(f"{x:.6g}"), option.param.unit) for x in points]
+
+
+def seeds_of(address: str, given: Any) -> list[int]:
+    """Seeds 1 … n, or a list of them."""
+    check = Param("", "", ge=0).check
+    if isinstance(given, list) and given:
+        return [check(address, seed, int) for seed in given]
+    return list(range(1, Param("", "", ge=1).check(address, given, int) + 1))
+
+
+class Row(NamedTuple):
+    """One run: the options in which it differs from others, and its numbers."""
+
+    options: dict[str, Any]
+    run: Run | Fit
+
+    @property
+    def numbers(self) -> dict[str, Any]:
+        """Its summary's, but for lists."""
+        return {name: x for name, x in self.run.summary().items() if not isinstance(x, (list, dict))}
+
+
+def rows_of(plan: Plan, runs: Sequence[Any]) -> list[Row]:
+    """The runs that came to an end."""
+    pairs = zip(plan.tables, runs, strict=True)
+    return [Row({x: table.get(x, "") for x in plan.varied}, run) for table, run in pairs if isinstance(run, (Run, Fit))]
+
+
+def write_csv(path: Path, rows: Sequence[Row]) -> None:
+    """A line a run: the options that vary, and the numbers."""
+    names = list(dict.fromkeys(name for row in rows for name in row.numbers))
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow([*rows[0].options, *names])
+        writer.writerows([[*row.options.values(), *(row.numbers.get(name, "") for name in names)] for row in rows])
+
+
+def by_combination(rows: Iterable[Row]) -> dict[tuple[tuple[str, str], ...], list[Row]]:
+    """Rows that differ in their seeds alone, together."""
+    found: dict[tuple[tuple[str, str], ...], list[Row]] = {}
+    for row in rows:
+        key = tuple((name, words(x)) for name, x in row.options.items() if name != "seed")
+        found.setdefault(key, []).append(row)
+    return found
+
+
+def words(value: Any) -> str:
+    """An option's value in a table or a picture."""
+    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def report(rows: Sequence[Row]) -> str:
+    """A table with mean ± standard deviation over the seeds."""
+    groups = by_combination(rows)
+    numbers = [row.numbers for row in rows]
+    names = [name for name in (*SAMPLES, *STREAM) if any(isinstance(x.get(name), (int, float)) for x in numbers)]
+    lines = [[*(name for name, _ in next(iter(groups))), "runs", *names]]
+    for key, group in groups.items():
+        cells = [spread([row.numbers[name] for row in group if row.numbers.get(name) is not None]) for name in names]
+        lines.append([*(value for _, value in key), str(len(group)), *cells])
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines)
+
+
+def spread(values: list[float]) -> str:
+    """``0.982 ± 0.001``."""
+    if not values:
+        return ""
+    return f"{np.mean(values):.4g}" + (f" ± {np.std(values, ddof=1):.2g}" if len(values) > 1 else "")
+
+
+def main_number(row: Row) -> tuple[str, float]:
+    """What a run is judged by: the share of errors in samples held out, or the cost."""
+    for name in ("accuracy_test", "accuracy_validation"):
+        if row.numbers.get(name) is not None:
+            return f"errors ({name.removeprefix('accuracy_')}, %)", 100 * (1 - row.numbers[name])
+    return ("cost", float(row.numbers["cost"])) if "cost" in row.numbers else ("loss", float(row.numbers["loss"]))
+
+
+def curve(row: Row) -> tuple[Any, Any]:
+    """How a run learned: cost over time (s), or loss over epochs."""
+    metrics = row.run.metrics
+    return (metrics["epoch"], metrics["loss"]) if isinstance(row.run, Fit) else (metrics["time_ms"] / 1000, metrics["cost"])
+
+
+def curves(rows: Sequence[Row]) -> Figure:
+    """Learning curves, mean and standard deviation over the seeds, of the first few combinations."""
+    figure = new_figure(8.4, 4.0)
+    bands = {}
+    for key, group in list(by_combination(rows).items())[:MOST_CURVES]:
+        both = [curve(row) for row in group]
+        n = min(len(x) for x, _ in both)
+        bands[", ".join(f"{name} {value}" for name, value in key) or "all"] = both[0][0][:n], np.array([y[:n] for _, y in both])
+    labels = ("epoch", "loss (training)") if isinstance(rows[0].run, Fit) else ("simulated time (s)", "cost")
+    draw_bands(figure.subplots(), bands, *labels)
+    return figure
+
+
+def two_vary(rows: Sequence[Row]) -> bool:
+    """Whether two options vary beside the seed."""
+    return len([name for name in rows[0].options if name != "seed"]) == 2
+
+
+def heat(rows: Sequence[Row]) -> Figure:
+    """What two options do, mean over the seeds."""
+    groups = by_combination(rows)
+    names = [name for name, _ in next(iter(groups))]
+    x, y = (list(dict.fromkeys(key[k][1] for key in groups)) for k in (0, 1))
+    values = np.full((len(y), len(x)), np.nan)
+    for key, group in groups.items():
+        values[y.index(key[1][1]), x.index(key[0][1])] = np.mean([main_number(row)[1] for row in group])
+    figure = new_figure(1.6 + 0.9 * max(4, len(x)), 1.4 + 0.6 * max(4, len(y)))
+    draw_heat(figure, values, (names[0], x), (names[1], y), main_number(rows[0])[0])
+    return figure
