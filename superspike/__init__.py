@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from .lab.fitting import fit as fit
     from .lab.job import resume as resume
     from .lab.observers import SilentNetworkWarning as SilentNetworkWarning
+    from .lab.recording import Probes as Probes
     from .lab.run import Run as Run
     from .lab.sweep import sweep as sweep
     from .lab.training import Evaluation as Evaluation
@@ -99,6 +100,7 @@ _HOMES = {
     "lab.config": ("Fitting", "Training"),
     "lab.fitting": ("Fit", "fit"),
     "lab.job": ("resume",),
+    "lab.recording": ("Probes",),
     "interop.nir": ("from_nir", "to_nir"),
     "model.feedback": ("NoFeedback", "Random", "Sign", "Symmetric", "Uniform"),
     "model.loss": ("CrossEntropy", "SquaredError", "VanRossum", "Windowed"),

@@ -155,11 +155,18 @@ def checkpoint_option(command: Callable[..., None]) -> Callable[..., None]:
 @train_options
 @click.option("--out", metavar="DIR", help="the folder of the run  [default: run-1, run-2, …]")
 @click.option("--force", is_flag=True, help="replace the run in that folder")
+@click.option(
+    "--probe",
+    multiple=True,
+    metavar="PROBE",
+    help="record, as v:hidden1:0-9@1ms or w:w0:0-9x3@500ms=10s..20s does; may be repeated",
+)
 @checkpoint_option
 @output_options
 def train(
-    config_file: str | None, out: str | None, force: bool, checkpoint: float, as_json: bool, quiet: bool, **given: str | None
-) -> None:
+    config_file: str | None, out: str | None, force: bool, probe: tuple[str, ...], checkpoint: float, as_json: bool, quiet: bool,
+    **given: str | None,
+) -> None:  # fmt: skip
     """Train a network; without options, learn to write a word in spikes.
 
     The targets are a text, a picture (dark pixels spike), a .ras file, or regular or Poisson trains (--task); or labelled samples
@@ -176,7 +183,8 @@ def train(
     task, network, training = config.build(table)
     with reserve_next("run-") if out is None else reserve(out, force) as folder, interruptible() as interrupted:
         with or_nothing(folder), followed(task, network, training, quiet, interrupted) as observers:
-            run = carry_out(task, network, training, keeper=Keeper(folder, checkpoint), **observers)
+            more: dict[str, Any] = {"probes": probe, "keeper": Keeper(folder, checkpoint)}
+            run = carry_out(task, network, training, **more, **observers)
         finish(run, folder, folder.name if out is None else out, as_json, quiet)
     end(interrupted)
 
@@ -404,8 +412,8 @@ def sweep(sweep_file: str, jobs: int | None, scheduler: str | None, out: str | N
                  feedback = ["symmetric", "random"]
                  learning_rate = {from = "0.1mV", to = "1mV", steps = 3, scale = "log"}
 
-    Writes sweep.csv (a line a run), curves.png, heat.png where two options vary, and prints mean ± s.d. over the seeds. A run that fails
-    is reported, with its options, in failed.txt; the others go on, and the exit status is 1.
+    Writes sweep.csv (a line a run), curves.png, heat.png where two options vary, and prints mean ± s.d. over the seeds. A run
+    that fails is reported, with its options, in failed.txt; the others go on, and the exit status is 1.
     """
     from .lab import sweepfile
     from .lab.plotting import draw
@@ -528,9 +536,7 @@ def or_nothing(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def followed(
-    task: Any, network: Any, training: Any, quiet: bool, interrupted: Callable[[], int]
-) -> Iterator[dict[str, Callable[..., Any]]]:
+def followed(task: Any, network: Any, training: Any, quiet: bool, interrupted: Callable[[], int]) -> Iterator[dict[str, Any]]:
     """What watches a run: a progress bar, which ends a run that was interrupted, and a word on compilation."""
     from tqdm import tqdm
 

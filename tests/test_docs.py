@@ -6,12 +6,15 @@ import ast
 import re
 import warnings
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 import superspike as ss
+from superspike.cli import main
 from superspike.lab import config
 from superspike.model.parameters import Registry
 from superspike.tasks import DATASETS, ENCODERS, INPUTS, TARGETS
@@ -80,7 +83,11 @@ def test_the_readme_trains_as_it_says_and_calls_nothing_that_is_not_there(
     names = {name for block in code for name in re.findall(r"\bss\.(\w+)", block)}
     assert len(names) > 10
     assert [name for name in names if not hasattr(ss, name)] == []
-    first, own, layers, second, sweep, classes = code[:6]
+    records, first, own, layers, second, sweep, classes = code[:7]
+    probe = ["--probe", "v:hidden1:0-9@1ms", "--text", "I", "--duration", "1s", "--quiet", "--out", "run-1"]
+    if find_spec("zarr"):
+        assert CliRunner().invoke(main, ["train", *probe]).exit_code == 0
+        assert executed(records, "README.md")["values"].shape == (1000, 10)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ss.SilentNetworkWarning)
         found = executed(first.replace("100_000", "1_000"), "README.md")
@@ -92,5 +99,5 @@ def test_the_readme_trains_as_it_says_and_calls_nothing_that_is_not_there(
     assert len(executed(short, "README.md", found | {"__name__": "__main__"})["costs"]) == 2
     found = executed(classes.replace("epochs=20", "epochs=2"), "README.md", found)
     assert found["run"].metrics["accuracy_validation"][-1] > 0.5
-    for block in code[6:]:
+    for block in code[7:]:
         ast.parse(block)

@@ -77,12 +77,14 @@ class Checkpoint(NamedTuple):
 
 
 class Keeper:
-    """Writes checkpoints of a run into its reserved folder, every so many seconds of wall-clock time (0: never).
+    """Writes checkpoints of a run into its reserved folder ``own``, every so many seconds of wall-clock time (0: never).
 
     ``start`` is the checkpoint from which the run goes on, if it does; ``at_end``: whether one is kept of a run that has ended.
     """
 
-    def __init__(self, own: Path, every_s: float = EVERY_S, start: Checkpoint | None = None, *, at_end: bool = True) -> None:
+    def __init__(
+        self, own: Path | None, every_s: float = EVERY_S, start: Checkpoint | None = None, *, at_end: bool = True
+    ) -> None:
         self.own, self.start, self.at_end = own, start, at_end
         self.every_s = Param("s", "", ge=0).check("checkpoint_s", every_s)
         self.files: dict[str, bytes] = {}
@@ -111,13 +113,14 @@ class Keeper:
 
     def end(self) -> None:
         """The run has ended: its checkpoint goes, if none is to be kept."""
-        if not self.at_end and not self.asked:
+        if self.own and not self.at_end and not self.asked:
             (self.own / OWN / CHECKPOINT).unlink(missing_ok=True)
 
     def write(self, parts: Parts) -> None:
         """Write a checkpoint, in the place of the one before."""
         if not self.every_s or not (self.at_end or self.due):
             return
+        assert self.own
         header = json.dumps(self.header._replace(elapsed_s=self.elapsed_s)._asdict())
         arrays = {f"{part}/{name}": x for part, snapshot in parts.items() for name, x in snapshot.items()}
         texts = {HEADER: header.encode()} | {f"file/{name}": data for name, data in self.files.items()}

@@ -117,7 +117,7 @@ PATHS = ("input", "target", "image", "font", "weights", "data")  # relative to t
 TASK_KEYS = {"text": "text", "image": "image", "target": "file"}  # an option that says which targets are meant
 NETWORK = ("hidden", "recurrent", "skip", "layers", "projections", "w0", "weights", "seed")
 OWN = ("task", "period", *CHOICES, "encoder", *NETWORK, "task_seed")  # no class's fields
-COMMAND = ("out", "force", "checkpoint", "json", "quiet", "help")  # what else superspike train takes
+COMMAND = ("out", "force", "probe", "checkpoint", "json", "quiet", "help")  # what else superspike train takes
 
 
 # Options that are no class's field, or are better looked for elsewhere than those beside them.

@@ -240,7 +240,7 @@ def fit(
     classifier = Classifier(network, dropout=training.dropout, threads=threads)
     on_compile(lambda: classifier.compile(samples))
     learner = Learner(classifier, samples, validation, training)
-    keeper = keeper or Keeper(Path(), 0)
+    keeper = keeper or Keeper(None, 0)
     if keeper.start:
         with keeper.start.restoring():
             learner.restore(keeper.start.part("learner"))

@@ -15,7 +15,8 @@ PathLike = str | os.PathLike[str]
 
 CONFIG = "config.toml"  # the last file to arrive: a folder that has it is a whole run
 OWN = ".superspike"  # what a reserved folder holds besides: a lock, files that are still being written, and
-CHECKPOINT = "checkpoint.npz"  # that of a run that has not ended; of one that has, it lies in the folder
+CHECKPOINT = "checkpoint.npz"  # that of a run that has not ended, and
+RECORDS = "records.zarr"  # what it has recorded; of a run that has ended, they lie in the folder
 
 
 class FolderTakenError(ParameterError):
@@ -43,6 +44,7 @@ def reserve(folder: PathLike, force: bool = False, resume: bool = False) -> Iter
             check_folder(folder, force, resume)  # another process may have filled it meanwhile
             if not resume:
                 (where / OWN / CHECKPOINT).unlink(missing_ok=True)
+                shutil.rmtree(where / OWN / RECORDS, ignore_errors=True)
             yield where
         finally:
             left = where / OWN / CHECKPOINT
@@ -79,12 +81,13 @@ def whole(where: Path, known: Iterable[str]) -> Iterator[Path]:
     shutil.rmtree(new, ignore_errors=True)
     new.mkdir()
     yield new
-    if (where / OWN / CHECKPOINT).is_file():
-        (where / OWN / CHECKPOINT).replace(new / CHECKPOINT)
+    for name in (CHECKPOINT, RECORDS):
+        if (where / OWN / name).exists():
+            (where / OWN / name).replace(new / name)
     (where / CONFIG).unlink(missing_ok=True)
     for pattern in known:
         for path in where.glob(pattern):
-            path.unlink()
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
     for path in sorted(new.iterdir(), key=lambda path: path.name == CONFIG):
         path.replace(where / path.name)
 

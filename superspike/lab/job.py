@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,21 +18,26 @@ from ..model.parameters import Param, ParameterError
 from . import config
 from .checkpoint import EVERY_S, NO_NUMBERS, Checkpoint, Keeper, read_checkpoint
 from .fitting import Fit, fit
-from .folder import CONFIG, reserve
+from .folder import CONFIG, OWN, RECORDS, reserve
+from .recording import texts_of
 from .run import Run
 from .saved import read_config
 from .training import train
 
 
-def carry_out(task: Any, network: Network, training: Any, **more: Any) -> Run | Fit:
+def carry_out(task: Any, network: Network, training: Any, probes: Sequence[str] = (), **more: Any) -> Run | Fit:
     """Train as :func:`superspike.lab.config.build` says; ``more`` are other arguments of :func:`train`, or of :func:`fit`."""
     if isinstance(task, tasks.Labelled):
+        if probes:
+            raise ParameterError("probe: must be left out, it records streams; samples.npz holds some decisions, step by step")
         parts = task.split
         held: dict[str, Any] = {
             name: part for name, part in (("validation", parts.validation), ("test", parts.test)) if len(part)
         }
         return fit(network, parts.train, source=task.source, **held, **training._asdict(), **more)
-    return train(network, task, **training._asdict(), **more)
+    start = more["keeper"].start if "keeper" in more else None
+    probes = probes or (texts_of(start.part("probes")) if start else ())
+    return train(network, task, probes=probes, **training._asdict(), **more)
 
 
 def resume(
@@ -91,6 +97,8 @@ def resumed(
                     f"bit for bit",
                     stacklevel=3,
                 )
+            if (own / RECORDS).is_dir() and not (own / OWN / RECORDS).exists():
+                shutil.copytree(own / RECORDS, own / OWN / RECORDS)
             yield own, start, (task, network, prolonged(own, training, more))
 
 

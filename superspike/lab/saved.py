@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from ..model.network import Network, save_weights
 from ..model.parameters import ParameterError
 from . import config, plotting
-from .folder import CHECKPOINT, CONFIG, reserve, whole
+from .folder import CHECKPOINT, CONFIG, RECORDS, reserve, whole
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -28,7 +28,7 @@ Array = NDArray[Any]
 
 # All that a run's folder may hold: any run's, then those on streams, then those that learn labelled samples.
 FILES = (
-    CONFIG, CHECKPOINT, "metrics.csv", "weights.npz", "summary.json", "learning.png", config.INITIAL_WEIGHTS,
+    CONFIG, CHECKPOINT, RECORDS, "metrics.csv", "weights.npz", "summary.json", "learning.png", config.INITIAL_WEIGHTS,
     "spikes.npz", "raster.png", "input.ras", "target.*",
     "progress.csv", "samples.npz", "samples.png", "confusion.png",
 )  # fmt: skip

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable
-from pathlib import Path
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,7 +19,9 @@ from ..tasks import Samples, Task
 from . import config
 from .checkpoint import Keeper
 from .config import Training
+from .folder import OWN, RECORDS
 from .observers import Metrics, Observer, Outcome, Progress, Recorder, Report
+from .recording import Probes
 from .run import Run, layer_names
 from .run import options as run_options
 from .saved import write_config
@@ -57,6 +58,7 @@ def train(
     on_block: Callable[[Progress], bool | None] | None = None,
     on_compile: Callable[[Simulation], None] = Simulation.compile,
     keeper: Keeper | None = None,
+    probes: Probes | Sequence[str] = (),
     **options: Any,
 ) -> Run:
     """Train ``network`` on ``task`` with SuperSpike, online; the network's weights are changed in place.
@@ -67,6 +69,7 @@ def train(
     on_block : called after every block; training ends there if it returns False
     on_compile : replaces ``Simulation.compile``, e.g. to say that compiling takes a while
     keeper : writes checkpoints, and knows the one from which the run goes on, if it does: :func:`superspike.resume`
+    probes : what else to record (:mod:`superspike.lab.recording`): texts, or a :class:`superspike.Probes`, which holds it
     **options : the other fields of :class:`Training`: burn_in_ms, learning_rate_drop_ms, engine, record
 
     Raises
@@ -87,8 +90,11 @@ def train(
 
     metrics = Metrics(network, names, min(plan.burn_in + round(PATIENCE / dt), plan.total))
     recorder = Recorder(simulation, names, training.record == "spikes")
-    keeper = keeper or Keeper(Path(), 0)
+    keeper = keeper or Keeper(None, 0)
     parts: dict[str, Any] = {"simulation": simulation, "metrics": metrics, "recorder": recorder}
+    probes = probes if isinstance(probes, Probes) else Probes(probes, keeper.own / OWN / RECORDS if keeper.own else None)
+    probes.begin(simulation, names, plan.total)
+    parts |= {"probes": probes} if probes.probes else {}
     if keeper.start:
         with keeper.start.restoring():
             for name, part in parts.items():
@@ -108,7 +114,9 @@ def train(
         return not keeper.asked
 
     reports = [Report(metrics, report, simulation.step * dt)] if on_block else []
-    finished = follow(simulation, plan.chunks(simulation.step), [metrics, recorder, *reports, keep])
+    chunks = probes.cut(plan.chunks(simulation.step), simulation.step)
+    finished = follow(simulation, chunks, [metrics, recorder, probes, *reports, keep])
+    probes.flush()
     elapsed = keeper.elapsed_s
     simulation.check_sums()
     windows = recorder.windows()
