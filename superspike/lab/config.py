@@ -13,6 +13,7 @@ import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
@@ -139,7 +140,14 @@ def in_words(value: Any, unit: str) -> str:
 
 
 def options() -> dict[str, Option]:
-    """Every option by name, in the order of ``superspike train --help``.
+    """Every option by name, in the order of ``superspike train --help``, of the classes that are registered now."""
+    registries = (tasks.TARGETS, tasks.INPUTS, tasks.DATASETS, tasks.ENCODERS, *CHOICES.values())
+    return _options(tuple(tuple(registry.items()) for registry in registries))
+
+
+@lru_cache(4)
+def _options(registered: Any) -> dict[str, Option]:
+    """The options, found once for what is ``registered``.
 
     Classes of one kind share the options of one name. Raises ParameterError for two fields that cannot: of different
     kinds, of one class, or with different units.
