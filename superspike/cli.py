@@ -397,11 +397,12 @@ def bench(suite: str | None, data: str | None, repeats: int, seconds: float, pee
 @click.argument("sweep_file", metavar="SWEEP.toml")
 @click.option("--jobs", type=click.IntRange(1), help="processes  [default: one per core]")
 @click.option("--scheduler", metavar="ADDRESS", help="of a Dask cluster that trains instead, tcp://… (the extra cluster)")
-@click.option(
-    "--out", metavar="DIR", help="folder of the runs, which those that are there already are kept in  [default: the file's name]"
-)
+@click.option("--data", metavar="DIR", help="folder of a data set's files, in the place of what SWEEP.toml says")
+@click.option("--out", metavar="DIR", help="folder of the runs  [default: the file's name]")
 @click.option("--dry-run", is_flag=True, help="list the runs and about how long they take; train nothing but a sample")
-def sweep(sweep_file: str, jobs: int | None, scheduler: str | None, out: str | None, dry_run: bool) -> None:
+def sweep(
+    sweep_file: str, jobs: int | None, scheduler: str | None, data: str | None, out: str | None, dry_run: bool
+) -> None:  # fmt: skip
     r"""Train a network for every combination of options in a file; finished runs are kept, and skipped when it is started again.
 
     \b
@@ -421,7 +422,7 @@ def sweep(sweep_file: str, jobs: int | None, scheduler: str | None, out: str | N
     from .lab.sweep import sweep as run_sweep
     from .model.parameters import extra
 
-    plan = sweepfile.read_sweep(sweep_file)
+    plan = sweepfile.read_sweep(sweep_file, {"data": data} if data else {})
     folder = Path(out or Path(sweep_file).stem)
     if dry_run:
         for table in plan.tables:

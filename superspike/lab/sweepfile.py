@@ -16,7 +16,7 @@ import csv
 import itertools
 import os
 import tomllib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -46,8 +46,11 @@ class Plan(NamedTuple):
     varied: list[str]
 
 
-def read_sweep(path: str | os.PathLike[str]) -> Plan:
-    """Read a sweep's file. Raises ParameterError for what is none; what the options are is seen when they are built."""
+def read_sweep(path: str | os.PathLike[str], more: Mapping[str, Any] | None = None) -> Plan:
+    """Read a sweep's file, with ``more`` options in all its runs. Raises ParameterError for what is none.
+
+    What the options are is seen when they are built.
+    """
     name = os.fspath(path)
     try:
         found = tomllib.loads(Path(name).read_text(encoding="utf-8-sig"))
@@ -72,7 +75,8 @@ def read_sweep(path: str | os.PathLike[str]) -> Plan:
     for run in runs:
         for values in itertools.product(*axes.values()):
             table = base | run | dict(zip(axes, values, strict=True))
-            tables.append({key: str(folder / x) if key in config.PATHS and isinstance(x, str) else x for key, x in table.items()})
+            own = {key: str(folder / x) if key in config.PATHS and isinstance(x, str) else x for key, x in table.items()}
+            tables.append(own | dict(more or {}))
     shown = list(dict.fromkeys(option for table in tables for option in table))
     varied = [option for option in shown if len({repr(table.get(option)) for table in tables}) > 1]
     return Plan(tables, varied)
