@@ -283,7 +283,7 @@ BAD: list[tuple[list[str], str]] = [
     (["--weights", "nan.npz", "--hidden", "0"], "w0 must have the shape (n_pre, n_post) = (200, 50), got (3, 1)"),
     (["gone.toml"], "gone.toml: cannot be read"),
     (["bad.toml"], "must be a TOML file of options"),
-    (["unknown.toml"], "unknown option 'tau_mom'; known: task, text"),
+    (["unknown.toml"], "unknown option 'tau_mom'; known: text, task"),
     (["wrong.toml"], "tau_mem: must be a number with its unit"),
     (["--out", "full"], "full: must be empty or absent, holds files; choose another folder, or force (--force) to replace it"),
     (["--out", "good.ras"], "good.ras: must be a folder, is a file"),

@@ -89,7 +89,7 @@ class Keeper:
         self.every_s = Param("s", "", ge=0).check("checkpoint_s", every_s)
         self.files: dict[str, bytes] = {}
         self.asked = False  # whether the run ends before its time: it is time to write, too
-        self.header = Header(SCHEMA, __version__, source_key(NO_NUMBERS), "", start.header.elapsed_s if start else 0.0)
+        self.header = Header(SCHEMA, __version__, "", "", start.header.elapsed_s if start else 0.0)
         self.began = self.last = time.perf_counter()
 
     def begin(self, kind: str, write_options: Callable[[Path], object]) -> None:
@@ -98,7 +98,7 @@ class Keeper:
             with tempfile.TemporaryDirectory() as folder:
                 write_options(Path(folder))
                 self.files = {path.name: path.read_bytes() for path in Path(folder).iterdir()}
-        self.header = self.header._replace(kind=kind)
+            self.header = self.header._replace(kind=kind, sources=source_key(NO_NUMBERS))
         self.began = self.last = time.perf_counter()
 
     @property
