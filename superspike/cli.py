@@ -324,6 +324,19 @@ def plot(run_folder: str, out: str | None) -> None:
         click.echo(folder / name)
 
 
+@main.command(short_help="Write one HTML page of a run.")
+@click.argument("run_folder", metavar="RUN")
+@click.option("--out", metavar="FILE", help="the page  [default: report.html in the run's folder]")
+def report(run_folder: str, out: str | None) -> None:
+    """Write one self-contained HTML page: numbers, learning curve, a raster to zoom into, weights, options, versions."""
+    from .lab.job import load
+    from .lab.reporting import report as page
+
+    path = Path(out or Path(run_folder) / "report.html")
+    path.write_text(page(load(run_folder), Path(run_folder)), encoding="utf-8")
+    click.echo(path)
+
+
 @main.command(short_help="Time both engines side by side.")
 @click.option(
     "--suite",

@@ -62,6 +62,15 @@ def draw(picture: Callable[[Any], Figure], run: Any, path: str | os.PathLike[str
         save(picture(run), path)
 
 
+def draw_into(picture: Callable[[Any], Figure], run: Any, file: Any, ending: str) -> None:
+    """The same into an open file, in the format that this ending says."""
+    import matplotlib as mpl
+
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        picture(run).savefig(file, format=ending)
+
+
 def save(figure: Figure, path: str | os.PathLike[str]) -> None:
     """Write a figure to a file whose ending says the format; there is no file if that fails."""
     formats = figure.canvas.get_supported_filetypes()
@@ -254,3 +263,18 @@ def draw_heat(figure: Figure, values: Any, x: tuple[str, list[str]], y: tuple[st
         axis.set_ticks(range(len(ticks)), ticks)
         axis.set_label_text(name)
     figure.colorbar(shown, label=label)
+
+
+def weights(run: Any) -> Figure:
+    """The weights of each projection: a histogram, and the matrix, blue where they inhibit, red where they excite."""
+    named = run.network.named(run.weights)
+    figure = new_figure(8.0, 2.6 * len(named))
+    rows = figure.subplots(len(named), 2, squeeze=False, width_ratios=[2, 3])
+    for (left, right), (name, w) in zip(rows, named.items(), strict=True):
+        left.hist(w.ravel(), bins=60, color=COLORS["hidden"], log=True)
+        left.set(xlabel=f"{name} (mV)", ylabel="synapses")
+        most = float(np.abs(w).max()) or 1.0
+        shown = right.imshow(w.T, cmap="RdBu_r", vmin=-most, vmax=most, aspect="auto", origin="lower", interpolation="nearest")
+        right.set(xlabel="presynaptic unit", ylabel="postsynaptic unit")
+        figure.colorbar(shown, ax=right, label="mV")
+    return figure

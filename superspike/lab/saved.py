@@ -28,7 +28,8 @@ Array = NDArray[Any]
 
 # All that a run's folder may hold: any run's, then those on streams, then those that learn labelled samples.
 FILES = (
-    CONFIG, CHECKPOINT, RECORDS, "metrics.csv", "weights.npz", "summary.json", "learning.png", config.INITIAL_WEIGHTS,
+    CONFIG, CHECKPOINT, RECORDS, "report.html", "metrics.csv", "weights.npz", "summary.json", "learning.png",
+    config.INITIAL_WEIGHTS,
     "spikes.npz", "raster.png", "input.ras", "target.*",
     "progress.csv", "samples.npz", "samples.png", "confusion.png",
 )  # fmt: skip
