@@ -75,6 +75,7 @@ def draw_learning(figure: Any, run: Fitted) -> None:
     least = min((float(share.min()) for share in shares if len(share)), default=1.0) / 2  # stands for none
     for name, (color, accuracy) in errors.items():
         bottom.plot(epochs["epoch"], np.maximum(100 * (1 - accuracy), least), color=color, lw=1.5, marker=".", label=name)
+    most = min(100.0, 2 * max(least, *(float(share.max()) for share in shares if len(share))))
     none = [name for name, (_, accuracy) in errors.items() if np.any(accuracy == 1)]
     if none:
         bottom.axhline(least, color="0.5", lw=0.8, ls=":", label="no errors")
@@ -84,7 +85,7 @@ def draw_learning(figure: Any, run: Fitted) -> None:
         bar = [[share - high], [low - share]]
         bottom.errorbar([x], [share], bar, color=COLORS["target"], marker="D", capsize=3, zorder=3, label=f"test {share:.2f} %")
     bottom.set(
-        yscale="log", xlabel="epoch", ylabel="errors (%)", xlim=(0, max(1.0, epochs["epoch"][-1] * 1.03)), ylim=(None, 100)
+        yscale="log", xlabel="epoch", ylabel="errors (%)", xlim=(0, max(1.0, epochs["epoch"][-1] * 1.03)), ylim=(None, most)
     )
     label_log(bottom)
     bottom.xaxis.get_major_locator().set_params(integer=True)
