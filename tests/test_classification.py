@@ -436,3 +436,11 @@ def test_a_run_of_the_other_kind_is_named(tmp_path: Path, manifolds: Parts) -> N
         ss.ParameterError, match=r"run: must be a run that learns samples, is one on a stream; Run\.load reads it"
     ):
         ss.Fit.load(tmp_path / "run")
+
+
+def test_a_run_without_errors_can_be_drawn(tmp_path: Path) -> None:
+    samples = ss.Samples.from_trials([([1.0], [0]), ([9.0], [1])] * 4, [0, 0] * 4, 20, 20.0, ["only"])
+    run = ss.fit(network(classes=1), samples, epochs=1, validation=samples, test=samples)
+    assert run.test.accuracy == 1
+    for picture in (*run.pictures.values(), type(run).overview):
+        assert picture(run).axes

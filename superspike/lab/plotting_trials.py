@@ -75,7 +75,7 @@ def draw_learning(figure: Any, run: Fitted) -> None:
     least = min((float(share.min()) for share in shares if len(share)), default=1.0) / 2  # stands for none
     for name, (color, accuracy) in errors.items():
         bottom.plot(epochs["epoch"], np.maximum(100 * (1 - accuracy), least), color=color, lw=1.5, marker=".", label=name)
-    most = min(100.0, 2 * max(least, *(float(share.max()) for share in shares if len(share))))
+    most = min(100.0, 2 * max([least, *(float(share.max()) for share in shares if len(share))]))
     none = [name for name, (_, accuracy) in errors.items() if np.any(accuracy == 1)]
     if none:
         bottom.axhline(least, color="0.5", lw=0.8, ls=":", label="no errors")
