@@ -443,4 +443,4 @@ def test_a_run_without_errors_can_be_drawn(tmp_path: Path) -> None:
     run = ss.fit(network(classes=1), samples, epochs=1, validation=samples, test=samples)
     assert run.test.accuracy == 1
     for picture in (*run.pictures.values(), type(run).overview):
-        assert picture(run).axes
+        assert picture(run).get_axes()

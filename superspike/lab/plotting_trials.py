@@ -65,8 +65,10 @@ def draw_learning(figure: Any, run: Fitted) -> None:
     parts, epochs = run.progress, run.metrics
     top.plot(parts["epoch"], parts["loss"], color=COLORS["cost"], lw=0.8, marker=".", ms=2, alpha=0.5, label="tenths of an epoch")
     top.plot(epochs["epoch"] - 0.5, epochs["loss"], color=COLORS["cost"], lw=1.8, marker=".", label="means of epochs")
-    top.set(yscale="log", ylabel="loss (training)")
-    label_log(top)
+    top.set(ylabel="loss (training)")
+    if np.any(parts["loss"] > 0):  # one class costs nothing
+        top.set_yscale("log")
+        label_log(top)
     top.legend(frameon=False, fontsize=8)
     errors = {"training": (COLORS["hidden"], epochs["accuracy"])}
     if "accuracy_validation" in epochs:
