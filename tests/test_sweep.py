@@ -94,6 +94,18 @@ def test_a_file_that_is_no_sweep_is_refused(text: str, message: str, tmp_path: P
         sweepfile.read_sweep(tmp_path / "a.toml")
 
 
+def test_a_number_named_as_an_option_that_varies_has_a_column_of_its_own(tmp_path: Path) -> None:
+    table = {"task": "randman", "samples": 10, "classes": 3, "hidden": "5", "epochs": 1}
+    tables = [table | {"loss": loss} for loss in ("last_step", "mean_over_time")]
+    runs = ss.sweep(tables, tmp_path / "runs", 1)
+    rows = sweepfile.rows_of(sweepfile.Plan(tables, ["loss"]), runs)
+    sweepfile.write_csv(tmp_path / "sweep.csv", rows)
+    with (tmp_path / "sweep.csv").open(newline="") as file:
+        found = list(csv.DictReader(file))
+    assert [row["loss"] for row in found] == ["last_step", "mean_over_time"]
+    assert [float(row["loss_found"]) for row in found] == [run.summary()["loss"] for run in runs]
+
+
 @pytest.mark.filterwarnings("ignore::superspike.SilentNetworkWarning")
 def test_a_sweep_leaves_a_table_and_pictures_and_is_not_done_twice(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(file.parent)

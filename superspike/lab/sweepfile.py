@@ -116,8 +116,9 @@ class Row(NamedTuple):
 
     @property
     def numbers(self) -> dict[str, Any]:
-        """Its summary's, but for lists."""
-        return {name: x for name, x in self.run.summary().items() if not isinstance(x, (list, dict))}
+        """Its summary's, but for lists; one whose name is that of an option which varies is called ``NAME_found``."""
+        found = {name: x for name, x in self.run.summary().items() if not isinstance(x, (list, dict))}
+        return {f"{name}_found" if name in self.options else name: x for name, x in found.items()}
 
 
 def rows_of(plan: Plan, runs: Sequence[Any]) -> list[Row]:
