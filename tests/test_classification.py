@@ -196,6 +196,15 @@ def test_compiling_learns_nothing_and_draws_nothing(manifolds: Parts) -> None:
     np.testing.assert_array_equal(*found)
 
 
+def test_compiling_for_samples_that_do_not_fit_changes_nothing(manifolds: Parts) -> None:
+    classifier = Classifier(network(classes=3), dropout=0.2)
+    before = classifier.snapshot()
+    with pytest.raises(ss.ParameterError, match="labels"):
+        classifier.compile(manifolds[0])
+    for name, x in classifier.snapshot().items():
+        assert np.array_equal(x, before[name])
+
+
 @pytest.mark.parametrize("recurrent", [False, True])
 def test_a_saved_fit_is_the_same_when_it_is_loaded(recurrent: bool, manifolds: Parts, tmp_path: Path) -> None:
     train, validation, test = manifolds

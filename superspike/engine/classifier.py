@@ -6,7 +6,6 @@ The scheme, the mathematics and what memory grows with are described in :mod:`su
 from __future__ import annotations
 
 import itertools
-import json
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
@@ -25,7 +24,7 @@ from ..model.scheme import readout_filter, whole_steps
 from ..tasks import Samples
 from . import trial
 from .jit import bound, check_learning, check_method, read_only, together
-from .state import LANES, matrix, padded, zeros
+from .state import LANES, matrix, padded, random_state, set_random_state, zeros
 from .traces import interval as interval_of
 from .traces import propagators
 from .trial import GROWTH, SHARDS, Group, Model, Sizes, workspace
@@ -233,18 +232,16 @@ class Classifier:
 
     def compile(self, samples: Samples) -> None:
         """Compile the kernels of learning, for samples like these. Nothing is learned."""
-        self._dry, draws = True, self._dropout_rng.bit_generator.state
+        self._dry, updates, draws = True, self.updates, self._dropout_rng.bit_generator.state
         try:
             self.train_batch(samples, [0])
         finally:
-            self._dry, self._dropout_rng.bit_generator.state = False, draws
-            self.updates -= 1
+            self._dry, self.updates, self._dropout_rng.bit_generator.state = False, updates, draws
 
     def snapshot(self) -> dict[str, Array]:
         """Everything that changes between batches, as a dictionary of arrays: see :meth:`restore`."""
         found = {"w": self._w} | {f"memory{k}": x for k, x in enumerate(self._memories)}
-        random = json.dumps(self._dropout_rng.bit_generator.state)
-        numbers = {"updates": np.array(self.updates), "random": np.frombuffer(random.encode(), np.uint8)}
+        numbers = {"updates": np.array(self.updates), "random": random_state(self._dropout_rng)}
         return {name: x.copy() for name, x in found.items()} | numbers
 
     def restore(self, snapshot: Mapping[str, Array]) -> None:
@@ -259,7 +256,7 @@ class Classifier:
         for name, x in own.items():
             x[...] = snapshot[name]
         self.updates = int(snapshot["updates"])
-        self._dropout_rng.bit_generator.state = json.loads(snapshot["random"].tobytes())
+        set_random_state(self._dropout_rng, snapshot["random"])
         self.network.weights = self.weights
         self.network.refresh_feedback()
 
@@ -281,8 +278,8 @@ class Classifier:
         key = np.uint64(self._dropout_rng.integers(2**63) if train and self.dropout else 0)
         for first in range(0, len(chosen), self._room):
             group = self._make_group(arrays, chosen[first : first + self._room], key, before)
-            m = len(group.which)
-            edges = [min(max(len(chosen) * k // SHARDS - first, 0), m) for k in range(SHARDS + 1)]
+            size = len(group.which)
+            edges = [min(max(len(chosen) * k // SHARDS - first, 0), size) for k in range(SHARDS + 1)]
             outcomes.append(self._run_group(group, list(itertools.pairwise(edges)), arrays, learn, train))
             before = int(group.begin[-1])
         return outcomes[0] if len(outcomes) == 1 else Outcome(*(np.concatenate(x) for x in zip(*outcomes, strict=True)))

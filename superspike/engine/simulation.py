@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -37,6 +36,8 @@ from .state import (
     layout,
     matrix,
     padded,
+    random_state,
+    set_random_state,
     with_own_neurons,
     zeros,
 )
@@ -345,8 +346,7 @@ class Simulation:
         for row, (ends, ids) in enumerate(self._tails):
             found |= {f"tail{row}_ends": ends, f"tail{row}_ids": ids}
         found["tail_sizes"] = self._tail_sizes
-        random = json.dumps(self.network.feedback_rng.bit_generator.state)
-        return {name: x.copy() for name, x in found.items()} | {"random": np.frombuffer(random.encode(), np.uint8)}
+        return {name: x.copy() for name, x in found.items()} | {"random": random_state(self.network.feedback_rng)}
 
     def restore(self, snapshot: Mapping[str, Array]) -> None:
         """Go on from a :meth:`snapshot` of a simulation of the same network, task and engine, with any number of threads.
@@ -384,7 +384,7 @@ class Simulation:
             work.zero[:] = False  # as far as known
         network.weights, count = self.weights, len(network.feedback_weights)
         network.feedback_weights = [snapshot[f"b{k}"].copy() for k in range(1, count + 1)]
-        network.feedback_rng.bit_generator.state = json.loads(snapshot["random"].tobytes())
+        set_random_state(network.feedback_rng, snapshot["random"])
         self._copy_feedback()
 
     def _check_snapshot(self, address: str, snapshot: Mapping[str, Array]) -> None:

@@ -9,6 +9,7 @@ other, and none leads from a higher onto a lower layer: the engines take the lay
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -258,6 +259,16 @@ def copy_neurons(source: State, target: State) -> None:
     for name, x, y in zip(State._fields, source, target, strict=True):
         if name not in SHARED:
             y[...] = x
+
+
+def random_state(rng: np.random.Generator) -> Array:
+    """What a generator draws next, as an array of bytes for a snapshot."""
+    return np.frombuffer(json.dumps(rng.bit_generator.state).encode(), np.uint8)
+
+
+def set_random_state(rng: np.random.Generator, saved: Array) -> None:
+    """Go on where :func:`random_state` was taken."""
+    rng.bit_generator.state = json.loads(saved.tobytes())
 
 
 def matrix(flat: Array, begin: int, end: int, width: int, n: int) -> Array:

@@ -87,9 +87,7 @@ class Group(NamedTuple):
     ids: Array  # int32
     room: Array  # (samples, layers − 1): where a layer's begin
     n_rows: Array  # (samples, layers − 1)
-    rows: (
-        Array  # of each projection, one per step with spikes that mattered; samples of a thread that adds them at once share them
-    )
+    rows: Array  # of each projection, one per step with spikes that mattered; shared where a thread adds them at once
     row_start: Array  # (samples, layers − 1)
     z: Array  # (samples, padded outputs): what the outputs say, mV
     loss: Array  # (samples,)
@@ -273,8 +271,8 @@ def find_spikes(vectors: int, size: int, begin: int, end: int, t0: int, fired: A
 @compiled
 def hidden_layer(
     z: Sizes, m: Model, layer: int, w: Array, group: Group, b: int, t0: int, t1: int, never: int, work: Work
-) -> int:  # fmt: skip
-    """Take one layer of a sample through a window; return the first step in which it has input. ``never``: no stopping."""
+) -> None:  # fmt: skip
+    """Take one layer of a sample through a window. ``never``: no stopping."""
     before, v_start = group.ptr[b, layer - 1], item(z.v_start, layer)
     known = layer == 1 or work.f.shape[1] == z.steps
     quiet = max(never, last_step(before) if known else z.steps)
@@ -284,12 +282,11 @@ def hidden_layer(
             layer - 1, item(z.width, layer), w, item(z.w_start, layer - 1), v_start, t0, begin, t1, before, group.ptr[b, layer],
             group.ids, m.lif, drive, work.v, work.current, work.f,
         )  # fmt: skip
-        return int(begin)
+        return
     neurons(
         layer - 1, item(z.width, layer), w, item(z.w_start, layer - 1), t0, begin, t1, quiet, before, group.ids, m.lif, drive,
         m.peak, work.v, work.current, work.at, work.f, work.fired,
     )  # fmt: skip
-    return int(begin)
 
 
 @compiled
