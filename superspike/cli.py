@@ -129,14 +129,6 @@ def train_options(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
-def timed(name: str, text: str) -> float:
-    """A time (ms) that was typed."""
-    try:
-        return quantity(text, "ms")
-    except ParameterError as error:
-        raise ParameterError(f"{name}: {error}") from None
-
-
 def output_options(command: Callable[..., None]) -> Callable[..., None]:
     """What a run prints."""
     command = click.option("--quiet", is_flag=True, help="print nothing but errors and warnings")(command)
@@ -146,7 +138,7 @@ def output_options(command: Callable[..., None]) -> Callable[..., None]:
 def checkpoint_option(command: Callable[..., None]) -> Callable[..., None]:
     """How often a run writes its checkpoint: seconds of wall-clock time."""
     text = "wall-clock time between checkpoints, 0: none  [default: 60s]"
-    seconds = lambda _, __, text: 60.0 if text is None else timed("checkpoint", text) / 1000  # noqa: E731
+    seconds = lambda _, __, text: 60.0 if text is None else quantity(text, "ms", "checkpoint") / 1000  # noqa: E731
     return click.option("--checkpoint", metavar="TIME", callback=seconds, help=text)(command)
 
 
@@ -205,7 +197,7 @@ def resume(
     """
     from .lab.job import resumed
 
-    more = {"duration": None if duration is None else timed("duration", duration), "epochs": epochs}
+    more = {"duration": None if duration is None else quantity(duration, "ms", "duration"), "epochs": epochs}
     with resumed(run_folder, more, data) as (folder, start, (task, network, training)), interruptible() as interrupted:
         from .lab.checkpoint import Keeper
         from .lab.job import carry_out
@@ -272,7 +264,7 @@ def evaluate_stream(run: Any, as_json: bool, duration: str | None, engine: str |
     from .lab.training import evaluate as run_evaluation
     from .spikes.score import agreement
 
-    duration_ms = None if duration is None else timed("duration", duration)
+    duration_ms = None if duration is None else quantity(duration, "ms", "duration")
     result = run_evaluation(run.network, run.task, duration_ms, engine=engine or "event", on_compile=compile_aloud)
     window = run.network.loss.window_ms
     target = result.spikes["target"].between(0, result.duration_ms - window)

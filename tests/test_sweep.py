@@ -86,12 +86,21 @@ def test_runs_ranges_and_files_of_a_sweep(tmp_path: Path) -> None:
         ('[grid]\nw0 = {from = "0mV", to = "1mV", steps = 1}', r"grid\.w0\.steps: must be a whole number >= 2, got 1"),
         ("seeds = ", r"a\.toml: must be a TOML file of a sweep"),
         ("base = 3", r"a\.toml: must have tables \[base\], \[grid\] and \[\[runs\]\] of options"),
+        ("runs = 3", r"a\.toml: must have tables \[base\], \[grid\] and \[\[runs\]\] of options"),
+        ("[grid]\nw0 = {from = [1], to = 2, steps = 3}", r"a\.toml: grid\.w0\.from: must be a finite number \(mV\), got \[1\]"),
+        ('[grid]\nw0 = {from = 1, to = "2ms", steps = 3}', r"a\.toml: grid\.w0\.to: must be a number with its unit .*got '2ms'"),
+        ("[grid]\nfeedback = {from = 1, to = 2, steps = 3}", r"a\.toml: grid\.feedback: must be a list of values, got \{"),
     ],
 )
 def test_a_file_that_is_no_sweep_is_refused(text: str, message: str, tmp_path: Path) -> None:
     (tmp_path / "a.toml").write_text(text)
     with pytest.raises(ss.ParameterError, match=message):
         sweepfile.read_sweep(tmp_path / "a.toml")
+
+
+def test_a_list_of_no_runs_is_one_run(tmp_path: Path) -> None:
+    (tmp_path / "a.toml").write_text('runs = []\nseeds = 2\n[base]\ntask = "regular"')
+    assert [table["seed"] for table in sweepfile.read_sweep(tmp_path / "a.toml").tables] == [1, 2]
 
 
 def test_a_number_named_as_an_option_that_varies_has_a_column_of_its_own(tmp_path: Path) -> None:

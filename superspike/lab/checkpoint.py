@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from .. import __version__
 from ..engine.jit import source_key
-from ..model.parameters import Param, ParameterError
+from ..model.parameters import Param, ParameterError, reading_file
 from .folder import CHECKPOINT, CONFIG, OWN
 
 Array = NDArray[Any]
@@ -151,17 +151,13 @@ def read_checkpoint(folder: str | os.PathLike[str]) -> Checkpoint:
         raise ParameterError(
             f"{where}: must hold {CHECKPOINT}, from which a run goes on, has none; train (--checkpoint 1min) writes it"
         )
-    path = paths[0]
-    try:
+    with reading_file(paths[0], "a checkpoint") as path:
         with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         header = json.loads(arrays.pop(HEADER).tobytes())
         schema = header["schema"]
         if schema == SCHEMA:
             header = Header(**header)
-    except Exception as error:  # a broken file raises a dozen types
-        words = error.strerror if isinstance(error, OSError) and error.strerror else f"{type(error).__name__}: {error}"
-        raise ParameterError(f"{path}: must be a checkpoint, cannot be read ({words})") from None
     if schema != SCHEMA:
         raise ParameterError(
             f"{path}: must be a checkpoint of schema {SCHEMA}, is of {schema!r}, written by superspike {header.get('version')}; "

@@ -176,11 +176,8 @@ def _options(registered: Any) -> dict[str, Option]:
             defaults = cls._field_defaults  # type: ignore[attr-defined]
             shown = field in defaults and (defaults[field] not in ("", 0) or defaults[field] is False)
             default = in_words(defaults[field], param.unit) if shown else ""
-            default = (
-                default
-                if known is None or known.default == default
-                else f"depends on the {'task' if kind == tasks.INPUTS.kind else kind}"
-            )
+            if known and known.default != default:
+                default = f"depends on the {'task' if kind == tasks.INPUTS.kind else kind}"
             found[name] = Option(param, plain, TRUTH if plain is bool else WORDS.get(field, ()), default, group)
 
     for registry in (tasks.TARGETS, tasks.INPUTS):
@@ -313,19 +310,33 @@ def _whole(word: Any) -> int:
 
 def read(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Read a config file; file names in it are relative to it. Raises ParameterError."""
+    return of_file(path, read_toml(path, "options"))
+
+
+def read_toml(path: str | os.PathLike[str], what: str) -> dict[str, Any]:
+    """What a TOML file says. Raises ParameterError for a file that is none."""
     name = os.fspath(path)
     try:
-        table = tomllib.loads(Path(name).read_text(encoding="utf-8-sig"))  # editors on Windows mark the order of bytes
+        return tomllib.loads(Path(name).read_text(encoding="utf-8-sig"))  # editors on Windows mark the order of bytes
     except OSError as error:
         raise ParameterError(f"{name}: cannot be read ({error.strerror})") from None
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ParameterError(f"{name}: must be a TOML file of options ({error})") from None
-    known = options()
-    for key in table:
-        if key not in known:
-            raise ParameterError(f"{name}: unknown option {key!r}; known: {', '.join(known)}")
-    folder = Path(name).absolute().parent
+        raise ParameterError(f"{name}: must be a TOML file of {what} ({error})") from None
+
+
+def of_file(path: str | os.PathLike[str], table: Mapping[str, Any]) -> dict[str, Any]:
+    """Options that a file says, with the files that they name. Raises ParameterError for one that there is not."""
+    check_known(table, f"{os.fspath(path)}: ")
+    folder = Path(path).absolute().parent
     return {key: str(folder / value) if key in PATHS and isinstance(value, str) else value for key, value in table.items()}
+
+
+def check_known(names: Iterable[str], address: str = "") -> None:
+    """Raise the error for an option that there is not."""
+    known = options()
+    for name in names:
+        if name not in known:
+            raise ParameterError(f"{address}unknown option {name!r}; known: {', '.join(known)}")
 
 
 def task_of(values: Mapping[str, Any]) -> Any:
@@ -355,17 +366,15 @@ def left_behind(old: str, new: str) -> set[str]:
 
 def merge(base: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
     """``base`` with the options in ``given`` on top; another kind of task replaces the base's."""
-    kept, chosen = dict(base), []
+    kept = dict(base)
     if any(key in given for key in (*TASK_KEYS, "task")):
         gone = left_behind(str(task_of(kept)), str(task_of(given)))
         kept = {key: value for key, value in kept.items() if key not in {*TASK_KEYS, "task"} | gone}
     if "seed" in given:
         kept.pop("task_seed", None)
-    registries = CHOICES | {"encoder": tasks.ENCODERS}
-    chosen += [(registry, kept.get(kind, CHOSEN[kind]), given[kind]) for kind, registry in registries.items() if kind in given]
-    for registry, old_name, new_name in chosen:  # the old choice's own options go with it
-        old, new = registry.get(str(old_name)), registry.get(str(new_name))
-        if old and new:
+    for kind, registry in (CHOICES | {"encoder": tasks.ENCODERS}).items():
+        old, new = registry.get(str(kept.get(kind, CHOSEN[kind]))), registry.get(str(given.get(kind)))
+        if old and new:  # the old choice's own options go with it
             kept = {key: value for key, value in kept.items() if key not in names_of(old) - names_of(new)}
     return kept | dict(given)
 
@@ -408,11 +417,8 @@ class Chosen:
         if self.trials:
             ways = tasks.DATASETS.find(self.task).defaults() | {"task": self.task}  # type: ignore[attr-defined]
             table = merge(ways, table) | {"layers": _with_own(ways.get("layers", "0"), table.get("layers", "0"))}
-        self.values = {}
-        for key, value in table.items():
-            if key not in self.known:
-                raise ParameterError(f"unknown option {key!r}; known: {', '.join(self.known)}")
-            self.values[key] = parsed(key, self.known[key], value)
+        check_known(table)
+        self.values = {key: parsed(key, self.known[key], value) for key, value in table.items()}
         self.used = {*OWN} - {"encoder", *(["period"] if self.trials else [])}
         self.seed = self.values.get("seed", SEED)
         self.parts = {key: self.choose(key, registry) for key, registry in CHOICES.items()}

@@ -87,7 +87,7 @@ class Probes:
         for chunk in chunks:
             end = step + chunk.steps
             while True:
-                next_step = min((own[i] + 1 for own in self._steps for i in after(own, step)), default=end)
+                next_step = min((now + 1 for own in self._steps for now in after(own, step)[:1]), default=end)
                 if next_step >= end:
                     break
                 yield Chunk(next_step - step, chunk.learns)
@@ -162,11 +162,8 @@ def key(probe: Probe) -> str:
 def steps(probe: Probe, dt: float, total: int) -> range:
     """The steps in which samples are taken."""
     address = f"probe {probe.text}"
-    try:
-        every, begin = quantity(probe.every, "ms"), quantity(probe.window[0], "ms")
-        end = quantity(probe.window[1], "ms") if probe.window[1] else (total - 1) * dt
-    except ParameterError as error:
-        raise ParameterError(f"{address}: {error}") from None
+    every, begin = (quantity(text, "ms", address) for text in (probe.every, probe.window[0]))
+    end = quantity(probe.window[1], "ms", address) if probe.window[1] else (total - 1) * dt
     every = Param("ms", "", gt=0).check(address, every)
     return range(
         whole_steps(address, begin, dt) if begin else 0, min(round(end / dt), total - 1) + 1, whole_steps(address, every, dt)
@@ -174,9 +171,8 @@ def steps(probe: Probe, dt: float, total: int) -> range:
 
 
 def after(own: range, step: int) -> range:
-    """The index of the first of these steps that a piece which begins at ``step`` holds, if there is one."""
-    first = max(0, -(-(step - own.start) // own.step))
-    return range(first, min(first + 1, len(own)))
+    """Those of the steps that do not lie before ``step``."""
+    return own[max(0, -(-(step - own.start) // own.step)) :]
 
 
 def view(simulation: Simulation, names: list[str], probe: Probe) -> Any:

@@ -8,8 +8,8 @@ import json
 import os
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..model.network import Network, save_weights
-from ..model.parameters import ParameterError
+from ..model.parameters import ParameterError, reading_file
 from . import config, plotting
 from .folder import CHECKPOINT, CONFIG, RECORDS, reserve, whole
 
@@ -115,16 +115,9 @@ def read_config(folder: str | os.PathLike[str]) -> dict[str, Any]:
     return config.read(where / CONFIG)
 
 
-@contextmanager
-def reading(path: Path) -> Iterator[Path]:
+def reading(path: Path) -> AbstractContextManager[Path]:
     """Whatever goes wrong while a file of a run is read is a ParameterError that names the file."""
-    try:
-        yield path
-    except ParameterError as error:
-        raise ParameterError(f"{path}: {error}") from None
-    except Exception as error:  # a broken file raises a dozen types
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else f"{type(error).__name__}: {error}"
-        raise ParameterError(f"{path}: must be what a run has saved, cannot be read ({reason})") from None
+    return reading_file(path, "what a run has saved")
 
 
 def write_columns(path: Path, columns: Mapping[str, Array]) -> None:

@@ -15,7 +15,6 @@ from __future__ import annotations
 import csv
 import itertools
 import os
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -51,32 +50,22 @@ def read_sweep(path: str | os.PathLike[str], more: Mapping[str, Any] | None = No
 
     What the options are is seen when they are built.
     """
-    name = os.fspath(path)
-    try:
-        found = tomllib.loads(Path(name).read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise ParameterError(f"{name}: cannot be read ({error.strerror})") from None
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ParameterError(f"{name}: must be a TOML file of a sweep ({error})") from None
+    name, found = os.fspath(path), config.read_toml(path, "a sweep")
     for part in found:
         one_of(name, part, PARTS)
-    base, grid, runs = found.get("base", {}), found.get("grid", {}), found.get("runs", [{}])
-    if not isinstance(base, dict) or not isinstance(grid, dict) or not all(isinstance(run, dict) for run in runs):
+    base, grid, runs = found.get("base", {}), found.get("grid", {}), found.get("runs") or [{}]
+    if not isinstance(runs, list) or not all(isinstance(part, dict) for part in (base, grid, *runs)):
         raise ParameterError(f"{name}: must have tables [base], [grid] and [[runs]] of options, got others")
+    config.check_known(grid, f"{name}: ")
     known = config.options()
-    for option in {*base, *grid, *(option for run in runs for option in run)}:
-        if option not in known:
-            raise ParameterError(f"{name}: unknown option {option!r}; known: {', '.join(known)}")
     axes = {option: values_of(f"{name}: grid.{option}", known[option], given) for option, given in grid.items()}
     if "seeds" in found:
         axes["seed"] = seeds_of(f"{name}: seeds", found["seeds"])
-    folder = Path(name).absolute().parent
     tables = []
     for run in runs:
         for values in itertools.product(*axes.values()):
             table = base | run | dict(zip(axes, values, strict=True))
-            own = {key: str(folder / x) if key in config.PATHS and isinstance(x, str) else x for key, x in table.items()}
-            tables.append(own | dict(more or {}))
+            tables.append(config.of_file(path, table) | dict(more or {}))
     shown = list(dict.fromkeys(option for table in tables for option in table))
     varied = [option for option in shown if len({repr(table.get(option)) for table in tables}) > 1]
     return Plan(tables, varied)
@@ -86,18 +75,25 @@ def values_of(address: str, option: config.Option, given: Any) -> list[Any]:
     """The values that an option takes: a list, or a range from one to another."""
     if isinstance(given, list) and given:
         return given
+    if option.type not in (int, float, list):
+        raise ParameterError(f"{address}: must be a list of values, got {given!r}")
     if not isinstance(given, dict) or set(given) - {*RANGE} or not {"from", "to", "steps"} <= set(given):
         example = '{from = 1, to = 9, steps = 3, scale = "log"}'
         raise ParameterError(f"{address}: must be a list of values, or a range such as {example}, got {given!r}")
     scale = one_of(f"{address}.scale", given.get("scale", "linear"), ("linear", "log"))
     steps = Param("", "", ge=2).check(f"{address}.steps", given["steps"], int)
-    low, high = (quantity(x, option.param.unit) if isinstance(x, str) else float(x) for x in (given["from"], given["to"]))
+    low, high = (end_of(f"{address}.{end}", option.param.unit, given[end]) for end in ("from", "to"))
     if scale == "log" and min(low, high) <= 0:
         raise ParameterError(f"{address}: must go from and to numbers > 0 on a logarithmic scale, got {low:g} and {high:g}")
     points = np.geomspace(low, high, steps) if scale == "log" else np.linspace(low, high, steps)
     if option.type is int:
         return [int(x) for x in np.unique(np.rint(points))]
     return [config.in_words(float(f"{x:.6g}"), option.param.unit) for x in points]
+
+
+def end_of(address: str, unit: str, given: Any) -> float:
+    """One end of a range: a number with its unit, or without."""
+    return quantity(given, unit, address) if isinstance(given, str) else float(Param(unit, "").check(address, given))
 
 
 def seeds_of(address: str, given: Any) -> list[int]:
@@ -109,22 +105,25 @@ def seeds_of(address: str, given: Any) -> list[int]:
 
 
 class Row(NamedTuple):
-    """One run: the options in which it differs from others, and its numbers."""
+    """One run: the options in which it differs from others, and its numbers.
+
+    Those of its summary, but for lists; one whose name is that of an option which varies is called ``NAME_found``.
+    """
 
     options: dict[str, Any]
     run: Run | Fit
-
-    @property
-    def numbers(self) -> dict[str, Any]:
-        """Its summary's, but for lists; one whose name is that of an option which varies is called ``NAME_found``."""
-        found = {name: x for name, x in self.run.summary().items() if not isinstance(x, (list, dict))}
-        return {f"{name}_found" if name in self.options else name: x for name, x in found.items()}
+    numbers: dict[str, Any]
 
 
 def rows_of(plan: Plan, runs: Sequence[Any]) -> list[Row]:
     """The runs that came to an end."""
-    pairs = zip(plan.tables, runs, strict=True)
-    return [Row({x: table.get(x, "") for x in plan.varied}, run) for table, run in pairs if isinstance(run, (Run, Fit))]
+    rows = []
+    for table, run in zip(plan.tables, runs, strict=True):
+        if isinstance(run, (Run, Fit)):
+            found = {name: x for name, x in run.summary().items() if not isinstance(x, (list, dict))}
+            numbers = {f"{name}_found" if name in plan.varied else name: x for name, x in found.items()}
+            rows.append(Row({name: table.get(name, "") for name in plan.varied}, run, numbers))
+    return rows
 
 
 def write_csv(path: Path, rows: Sequence[Row]) -> None:
@@ -153,8 +152,7 @@ def words(value: Any) -> str:
 def report(rows: Sequence[Row]) -> str:
     """A table with mean ± standard deviation over the seeds."""
     groups = by_combination(rows)
-    numbers = [row.numbers for row in rows]
-    names = [name for name in (*SAMPLES, *STREAM) if any(isinstance(x.get(name), (int, float)) for x in numbers)]
+    names = [name for name in (*SAMPLES, *STREAM) if any(isinstance(row.numbers.get(name), (int, float)) for row in rows)]
     lines = [[*(name for name, _ in next(iter(groups))), "runs", *names]]
     for key, group in groups.items():
         cells = [spread([row.numbers[name] for row in group if row.numbers.get(name) is not None]) for name in names]

@@ -13,9 +13,11 @@ import numbers
 import operator
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 from functools import cache
+from pathlib import Path
 from typing import Any, NamedTuple, TypeVar, get_type_hints
 
 import numpy as np
@@ -238,6 +240,19 @@ def check_memory(address: str, got: str, size: float) -> None:
         )
 
 
+@contextmanager
+def reading_file(path: str | os.PathLike[str], what: str) -> Iterator[Path]:
+    """Whatever goes wrong while a file is read is a ParameterError that names it, and ``what`` it must be."""
+    name = os.fspath(path)
+    try:
+        yield Path(path)
+    except ParameterError as error:
+        raise ParameterError(f"{name}: {error}") from None
+    except Exception as error:  # a broken file raises a dozen types
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else f"{type(error).__name__}: {error}"
+        raise ParameterError(f"{name}: must be {what}, cannot be read ({reason})") from None
+
+
 def check_seed(address: str, seed: int) -> int:
     """``seed`` as an int, if it is a whole number >= 0."""
     return int(Param("", "", ge=0).check(address, seed, int))
@@ -272,17 +287,17 @@ _SCALES = {
 }
 
 
-def quantity(text: str, unit: str) -> float:
+def quantity(text: str, unit: str, address: str = "") -> float:
     """A number with its unit, as typed by a person (``20s``, ``0.5 mV``), in the API's unit ``unit``.
 
     Times and voltages need a unit, unless they are zero: nobody can tell 20 ms from 20 s otherwise. Raises
-    ParameterError, naming the units it knows.
+    ParameterError, naming the units it knows and the ``address`` of what was typed.
     """
     match = re.fullmatch(r"\s*([-+]?(?:\d+\.?\d*|\.\d+|inf|nan)(?:[eE][-+]?\d+)?)\s*(.*?)\s*", text)
     scales = _SCALES[unit]
     if not match or not (match[2] in scales or (not match[2] and float(match[1]) == 0.0)):
         known = ", ".join(filter(None, scales))
         rule = f"a number with its unit ({known}), e.g. 10{unit.removeprefix('1')}" if unit else "a number"
-        raise ParameterError(f"must be {rule}, got {text!r}")
+        raise ParameterError(f"{address and f'{address}: '}must be {rule}, got {text!r}")
     number = float(match[1])
     return number * scales[match[2]] if number else 0.0

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..model.parameters import Param, ParameterError, check_seed, number
+from ..model.parameters import Param, ParameterError, check_seed, number, reading_file
 from ..model.scheme import slack, to_steps, whole_steps
 from ..spikes.trains import MOST_UNITS, Spikes, checked_numbers, number_of_units
 from .task import Task
@@ -294,18 +294,11 @@ class Samples:
     @classmethod
     def load(cls, path: str | os.PathLike[str], *, complete: bool = False) -> Self:
         """Read what :meth:`save` wrote. Raises ParameterError, which names the file, for anything else."""
-        name = os.fspath(path)
-        try:
-            with Path(name).open("rb") as raw, np.load(raw, allow_pickle=False) as file:
+        with reading_file(path, "samples that Samples.save wrote") as where:
+            with where.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
                 arrays = {key: file[key] for key in (*SAVED, "classes")}
             times, units, offsets, labels, n_units, duration = (arrays[key] for key in SAVED)
-            names = arrays["classes"].tolist()
-            return cls(times, units, offsets, labels, n_units, duration, names, complete=complete)
-        except ParameterError as error:
-            raise ParameterError(f"{name}: {error}") from None
-        except Exception as error:  # a broken file raises a dozen types
-            reason = error.strerror if isinstance(error, OSError) and error.strerror else f"{type(error).__name__}: {error}"
-            raise ParameterError(f"{name}: must be samples that Samples.save wrote, cannot be read ({reason})") from None
+            return cls(times, units, offsets, labels, n_units, duration, arrays["classes"].tolist(), complete=complete)
 
     def split(self, train: float = 0.8, validation: float = 0.1, seed: int = 1, *, stratified: bool = True) -> Split:
         """Three parts (copies) without a common sample, drawn at random; what is left is the third.
