@@ -137,9 +137,9 @@ def output_options(command: Callable[..., None]) -> Callable[..., None]:
 
 def checkpoint_option(command: Callable[..., None]) -> Callable[..., None]:
     """How often a run writes its checkpoint: seconds of wall-clock time."""
-    text = "wall-clock time between checkpoints, 0: none  [default: 60s]"
-    seconds = lambda _, __, text: 60.0 if text is None else quantity(text, "ms", "checkpoint") / 1000  # noqa: E731
-    return click.option("--checkpoint", metavar="TIME", callback=seconds, help=text)(command)
+    help = f"wall-clock time between checkpoints, 0: none  [default: {config.EVERY_S:g}s]"
+    seconds = lambda _, __, text: config.EVERY_S if text is None else quantity(text, "ms", "checkpoint") / 1000  # noqa: E731
+    return click.option("--checkpoint", metavar="TIME", callback=seconds, help=help)(command)
 
 
 @main.command(cls=Grouped, short_help="Train a network.")
@@ -168,15 +168,12 @@ def train(
     """
     from .lab.checkpoint import Keeper
     from .lab.folder import reserve, reserve_next
-    from .lab.job import carry_out
 
     chosen = {name: value for name, value in given.items() if value is not None}
     table = config.merge(config.read(config_file) if config_file else {}, chosen)
-    task, network, training = config.build(table)
+    built = config.build(table)
     with reserve_next("run-") if out is None else reserve(out, force) as folder, interruptible() as interrupted:
-        with or_nothing(folder), followed(task, network, training, quiet, interrupted) as observers:
-            more: dict[str, Any] = {"probes": probe, "keeper": Keeper(folder, checkpoint)}
-            run = carry_out(task, network, training, **more, **observers)
+        run = watched(built, folder, quiet, interrupted, probes=probe, keeper=Keeper(folder, checkpoint))
         finish(run, folder, folder.name if out is None else out, as_json, quiet)
     end(interrupted)
 
@@ -195,17 +192,24 @@ def resume(
 
     Its numbers are those, bit for bit, of a run that was never interrupted.
     """
+    from .lab.checkpoint import Keeper
     from .lab.job import resumed
 
     more = {"duration": None if duration is None else quantity(duration, "ms", "duration"), "epochs": epochs}
-    with resumed(run_folder, more, data) as (folder, start, (task, network, training)), interruptible() as interrupted:
-        from .lab.checkpoint import Keeper
-        from .lab.job import carry_out
-
-        with or_nothing(folder), followed(task, network, training, quiet, interrupted) as observers:
-            run = carry_out(task, network, training, keeper=Keeper(folder, checkpoint, start), **observers)
+    with resumed(run_folder, more, data) as (folder, start, built), interruptible() as interrupted:
+        run = watched(built, folder, quiet, interrupted, keeper=Keeper(folder, checkpoint, start))
         finish(run, folder, run_folder, as_json, quiet)
     end(interrupted)
+
+
+def watched(
+    built: tuple[Any, Any, Any], folder: Path, quiet: bool, interrupted: Callable[[], int], **more: Any
+) -> Run | Fit:  # fmt: skip
+    """Carry out a run before the user's eyes."""
+    from .lab.job import carry_out
+
+    with or_nothing(folder), followed(*built, quiet, interrupted) as observers:
+        return carry_out(*built, **more | observers)
 
 
 def finish(run: Run | Fit, folder: Path, name: str, as_json: bool, quiet: bool) -> None:

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from .. import __version__
 from ..engine.jit import source_key
 from ..model.parameters import Param, ParameterError, reading_file
+from .config import EVERY_S
 from .folder import CHECKPOINT, CONFIG, OWN
 
 Array = NDArray[Any]
@@ -32,7 +33,6 @@ Parts = Mapping[str, Mapping[str, Array]]
 
 SCHEMA = 1
 HEADER = "header"
-EVERY_S = 60.0  # s of wall-clock time between checkpoints
 # A run's numbers come from none of these rooms and modules: an edit there leaves finished runs as they are.
 NO_NUMBERS = ("__main__", "bench/", "brian2", "cli", "interop/", "lab/plotting", "lab/sweepfile")
 

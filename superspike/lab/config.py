@@ -49,6 +49,7 @@ RECORDS = ("periods", "spikes")
 
 HIDDEN = [256]
 SEED = 1
+EVERY_S = 60.0  # s of wall-clock time between a run's checkpoints
 COST_WINDOW = 10_000.0  # ms: a run's cost is the mean over this much time at its end (ZG18 averages over 10 s)
 
 

@@ -29,7 +29,7 @@ from .checkpoint import Keeper
 from .classification import Classification, Decision, check_samples, classify, decisions
 from .config import Fitting
 from .folder import CONFIG
-from .observers import warn_silent
+from .observers import ended, warn_silent
 from .saved import Saved, load_network, read_arrays, read_columns, read_config, reading, write_columns, write_config
 
 Array = NDArray[Any]
@@ -347,11 +347,6 @@ class Learner:
         if self.validation is not None:
             metrics["accuracy_validation"] = np.array([row.accuracy_validation for row in last], float)
         return metrics, dict(zip(METRICS, rows.T, strict=True))
-
-
-def ended(answer: Any) -> bool:
-    """Whether who looks on has said that it is over: anything false but None."""
-    return answer is not None and not answer
 
 
 def one_of_each(labels: Array) -> list[int]:

@@ -16,7 +16,8 @@ from ..engine.jit import source_key
 from ..model.network import Network
 from ..model.parameters import Param, ParameterError
 from . import config
-from .checkpoint import EVERY_S, NO_NUMBERS, Checkpoint, Keeper, read_checkpoint
+from .checkpoint import NO_NUMBERS, Checkpoint, Keeper, read_checkpoint
+from .config import EVERY_S
 from .fitting import Fit, fit
 from .folder import CONFIG, OWN, RECORDS, reserve
 from .recording import texts_of
@@ -68,13 +69,18 @@ def resume(
     ParameterError : a folder without a checkpoint, one that another process works on, a checkpoint that cannot be read, or of
         another run than the folder's
     """
-    with resumed(folder, {"duration": more, "epochs": more}, data) as (own, start, (task, network, training)):
-        keeper = Keeper(own, checkpoint_s, start, at_end=at_end)
-        run = carry_out(task, network, training, keeper=keeper, **observers)
-        keeper.end()
-        run.write(own)
+    with resumed(folder, {"duration": more, "epochs": more}, data) as (own, start, built):
+        run = complete(own, built, Keeper(own, checkpoint_s, start, at_end=at_end), **observers)
         if pictures:
             run.draw(own)
+    return run
+
+
+def complete(own: Path, built: tuple[Any, Network, Any], keeper: Keeper, **observers: Any) -> Run | Fit:
+    """Carry out a run and write it, but for its pictures, into its reserved folder."""
+    run = carry_out(*built, keeper=keeper, **observers)
+    keeper.end()
+    run.write(own)
     return run
 
 

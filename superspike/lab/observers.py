@@ -33,6 +33,11 @@ class SilentNetworkWarning(UserWarning):
     """A layer that does not spike."""
 
 
+def ended(answer: Any) -> bool:
+    """Whether who looks on at a run's reports has said that it is over: anything false but None."""
+    return answer is not None and not answer
+
+
 class Progress(NamedTuple):
     """What a run reports after each block."""
 

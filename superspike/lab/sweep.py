@@ -23,8 +23,10 @@ from ..model.parameters import Param, extra
 from . import config
 from .checkpoint import NO_NUMBERS, Keeper
 from .folder import CHECKPOINT, OWN, reserve, whole
-from .job import carry_out, load, options_of, resume
+from .job import carry_out, complete, load, options_of, resume
 from .observers import SilentNetworkWarning
+
+SAMPLE_S = 2.0  # of a run that is measured
 
 Settle = Callable[[Path, "Exception | None", str], None]
 
@@ -72,9 +74,9 @@ def sweep(
     processes = min(jobs or usable_cores(), len(missing))
     failed: dict[Path, Failure] = {}
 
-    def settle(where: Path, error: BaseException | None, text: str) -> None:
+    def settle(where: Path, error: Exception | None, text: str) -> None:
         done.update()
-        if error is not None and not (keep_going and isinstance(error, Exception)):
+        if error is not None and not keep_going:
             raise error from (RuntimeError(f"in a process of the sweep:\n{text}") if text else None)
         if error is not None:
             failed[where] = Failure(dict(missing[where]), f"{type(error).__name__}: {error}", text or str(error))
@@ -90,9 +92,6 @@ def sweep(
     return [failed[where] if where in failed else load(where) for _, where in todo]
 
 
-SAMPLE_S = 2.0  # of a run that is measured
-
-
 def estimate(tables: Sequence[Mapping[str, Any]], jobs: int | None = None) -> tuple[float, int]:
     """About how many seconds the runs take, in how many processes: by the speed of the first, for two seconds."""
     built = config.build(tables[0])
@@ -102,14 +101,13 @@ def estimate(tables: Sequence[Mapping[str, Any]], jobs: int | None = None) -> tu
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SilentNetworkWarning)
         run = carry_out(*built, **{name: lasts})
-    processes = min(jobs or usable_cores(), len(tables))
-    seconds = 0.0
+    speed, seconds, processes = run.summary(), 0.0, min(jobs or usable_cores(), len(tables))
     for table in tables:
         training = config.Chosen(table).training()
         if isinstance(training, config.Fitting):
-            seconds += training.epochs * run.summary()["seconds_per_epoch"]
+            seconds += training.epochs * speed["seconds_per_epoch"]
         else:
-            seconds += (training.burn_in_ms + training.duration_ms) / 1000 / run.summary()["real_time_factor"]
+            seconds += (training.burn_in_ms + training.duration_ms) / 1000 / speed["real_time_factor"]
     return seconds / processes, processes
 
 
@@ -137,10 +135,7 @@ def train_into(table: Mapping[str, Any], where: Path) -> None:
                 resume(where, at_end=False, pictures=False)
                 return
             with reserve(where, force=True) as own:
-                keeper = Keeper(own, at_end=False)
-                run = carry_out(*config.build(table), keeper=keeper)
-                keeper.end()
-                run.write(own)
+                complete(own, config.build(table), Keeper(own, at_end=False))
     except Exception as error:
         error.add_note(f"in the run with the options {dict(table)}")
         raise
@@ -212,8 +207,12 @@ def train_on_cluster(missing: Mapping[Path, Mapping[str, Any]], client: Any, set
     Where the workers see the sweep's folder, they write there, and go on from the checkpoints that they find; else they send what
     they have written.
     """
+    if not missing:
+        return
     distributed = extra("distributed", "cluster")
-    with tempfile.NamedTemporaryFile(dir=made(next(iter(missing)).parent) if missing else None, prefix=".here-") as here:
+    runs = next(iter(missing)).parent
+    runs.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=runs, prefix=".here-") as here:
         futures = {}
         for where, table in missing.items():
             future = client.submit(
@@ -234,12 +233,6 @@ def train_on_cluster(missing: Mapping[Path, Mapping[str, Any]], client: Any, set
                 settle(where, error, text)
         finally:
             client.cancel(list(futures))
-
-
-def made(folder: Path) -> Path:
-    """A folder, that is there."""
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
 
 
 def train_there(table: dict[str, Any], where: str, here: str) -> tuple[Exception | None, str, dict[str, bytes]]:

@@ -20,7 +20,7 @@ from . import config
 from .checkpoint import Keeper
 from .config import Training
 from .folder import OWN, RECORDS
-from .observers import Metrics, Observer, Outcome, Progress, Recorder, Report
+from .observers import Metrics, Observer, Outcome, Progress, Recorder, Report, ended
 from .recording import Probes
 from .run import Run, layer_names
 from .run import options as run_options
@@ -109,8 +109,7 @@ def train(
             keeper.write({name: part.snapshot() for name, part in parts.items()})
 
     def report(progress: Progress) -> bool:
-        answer = on_block(progress) if on_block else None
-        keeper.asked |= answer is not None and not answer
+        keeper.asked |= on_block is not None and ended(on_block(progress))
         return not keeper.asked
 
     reports = [Report(metrics, report, simulation.step * dt)] if on_block else []
