@@ -362,7 +362,7 @@ def bench(suite: str | None, data: str | None, repeats: int, seconds: float, pee
     if data is not None:
         raise ParameterError(f"--data: must come with --suite classification, got {data}; leave it out")
     from .bench import benchmark
-    from .bench.peers import compare
+    from .bench.peers import compare, peer_lines
 
     results = (benchmark.suite if suite else benchmark.compare)(repeats, seconds, on_compile=compile_aloud)
     if peers:
@@ -392,14 +392,12 @@ def bench(suite: str | None, data: str | None, repeats: int, seconds: float, pee
     for name, found in results.get("scaling", {}).items():
         points = ", ".join(f"{x:g}: {y:.3g} s" for x, y in zip(found["x"], found["seconds"], strict=True))
         click.echo(f"event engine against {name}: {points}; exponent {found['exponent']:.2f}")
-    for row in results.get("peers", []):
-        if "install" in row:
-            click.echo(f"{row['peer']:<26}not installed: {row['install']}")
-        else:
-            click.echo(
-                f"{row['peer']:<26}{row['version']:<14}{row['s_per_simulated_s']:.3g} s per simulated s, "
-                f"{row['ratio']:.3g} × the event engine's"
-            )
+
+    def ratio(row: dict[str, Any]) -> str:
+        return f"{row['s_per_simulated_s']:.3g} s per simulated s, {row['ratio']:.3g} × the event engine's"
+
+    for line in peer_lines(results.get("peers", []), 26, ratio):
+        click.echo(line)
 
 
 @main.command(short_help="Train many networks.")

@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -148,15 +149,24 @@ def steps_for(runner: Runner, target_s: float) -> int:
     return int(np.clip(steps * target_s / elapsed, 10, 200_000))
 
 
+def interleaved(timers: Sequence[Callable[[], float]], repeats: int) -> list[list[float]]:
+    """What each of the timers says, called in turn, ``repeats`` times over."""
+    rounds = [[timer() for timer in timers] for _ in range(repeats)]
+    return [list(times) for times in zip(*rounds, strict=True)]
+
+
+def spread_percent(values: Sequence[float]) -> float:
+    """From the least to the most, in percent of the median."""
+    return 100 * (max(values) - min(values)) / statistics.median(values)
+
+
 def measure(runners: Sequence[Runner], repeats: int, target_s: float) -> list[dict[str, Any]]:
     """Time all runners in turn, ``repeats`` times over; one row of medians per runner."""
     steps = [steps_for(runner, target_s) for runner in runners]
-    factors: list[list[float]] = [[] for _ in runners]
-    for _ in range(repeats):
-        for found, runner, n in zip(factors, runners, steps, strict=True):
-            found.append(n * DT_S / runner.seconds(n))
+    seconds = interleaved([partial(runner.seconds, n) for runner, n in zip(runners, steps, strict=True)], repeats)
     rows = []
-    for found, runner, n in zip(factors, runners, steps, strict=True):
+    for times, runner, n in zip(seconds, runners, steps, strict=True):
+        found = [n * DT_S / s for s in times]
         factor, neurons = statistics.median(found), sum(runner.case.sizes[1:])
         rows.append({
             "task": runner.case.name,
@@ -167,7 +177,7 @@ def measure(runners: Sequence[Runner], repeats: int, target_s: float) -> list[di
             "real_time_factor": factor,
             "best": max(found),
             "real_time_factors": found,
-            "spread_percent": 100 * (max(found) - min(found)) / factor,
+            "spread_percent": spread_percent(found),
             "ns_per_neuron_step": 1e9 * DT_S / factor / neurons,
             "synapse_steps_per_s": factor * runner.case.synapses / DT_S,
             "memory_mib": mebibytes(runner.simulation),

@@ -7,6 +7,7 @@ import os
 import statistics
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from importlib.metadata import version
 from importlib.util import find_spec
 from typing import Any
@@ -19,9 +20,10 @@ from ..engine.classifier import Classifier, Outcome
 from ..model.network import Network
 from ..tasks.samples import Samples
 from . import classification_peers
-from .benchmark import fitted, machine, peak_memory_mib
+from .benchmark import fitted, interleaved, machine, peak_memory_mib, spread_percent
 from .classification_peers import Peer
 from .classification_task import BATCH, HIDDEN, STEPS, PictureTask, network, picture_task, poisson_pictures
+from .peers import peer_lines
 
 Array = NDArray[Any]
 
@@ -91,16 +93,13 @@ class Runner:
 def measure(runners: Sequence[Runner], repeats: int, target_s: float) -> list[dict[str, Any]]:
     """Time all runners in turn, ``repeats`` times over; medians (µs per sample) and all."""
     batches = [runner.batches_for(target_s) for runner in runners]
-    found: list[list[float]] = [[] for _ in runners]
-    for _ in range(repeats):
-        for times, runner, n in zip(found, runners, batches, strict=True):
-            times.append(runner.us_per_sample(n))
+    found = interleaved([partial(runner.us_per_sample, n) for runner, n in zip(runners, batches, strict=True)], repeats)
     return [
         {
             "us_per_sample": statistics.median(times),
             "best": min(times),
             "times": times,
-            "spread_percent": 100 * (max(times) - min(times)) / statistics.median(times),
+            "spread_percent": spread_percent(times),
         }
         for times in found
     ]
@@ -242,12 +241,11 @@ def report(found: dict[str, Any]) -> str:
         f"neuron and step with input; {kept['per_thread_neuron_and_step']:.2f} per thread, neuron and step; "
         f"none per synapse and step; peak of this process {found['peak_memory_mib']:.0f} MiB"
     )
-    for row in found.get("peers", []):
-        if "install" in row:
-            lines.append(f"{row['peer']:<30}not installed: {row['install']}")
-        else:
-            lines.append(
-                f"{row['peer']:<30}{row['version']:<14}{row['us_per_sample']:>8.4g} µs per sample, {row['ratio']:>5.3g} × ours; "
-                f"{100 * row['accuracy']:.1f} % after the same {found['epochs']} epochs, in {row['learning_s']:.3g} s"
-            )
-    return "\n".join(lines)
+
+    def words(row: dict[str, Any]) -> str:
+        return (
+            f"{row['us_per_sample']:>8.4g} µs per sample, {row['ratio']:>5.3g} × ours; "
+            f"{100 * row['accuracy']:.1f} % after the same {found['epochs']} epochs, in {row['learning_s']:.3g} s"
+        )
+
+    return "\n".join(lines + peer_lines(found.get("peers", []), 30, words))

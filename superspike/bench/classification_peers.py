@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from ..model.network import Network
 from ..tasks.samples import Samples, Trials
+from .peers import step_with_surrogate
 
 Array = NDArray[Any]
 
@@ -92,17 +93,7 @@ def pytorch(network: Network, sparse: bool) -> Model:
     torch: Any = importlib.import_module("torch")
     lif, readout = (network.layers[k].neuron.cell(network.scheme.dt, network.scheme.integration) for k in (1, 2))
     w1, w2 = (torch.tensor(w / unit(network), dtype=torch.float32, requires_grad=True) for w in network.weights)
-    slope = unit(network) * network.layers[1].surrogate.beta
-
-    class Spike(torch.autograd.Function):  # type: ignore[misc]
-        @staticmethod
-        def forward(ctx: Any, u: Any) -> Any:
-            ctx.save_for_backward(u)
-            return (u > 0).float()
-
-        @staticmethod
-        def backward(ctx: Any, gradient: Any) -> Any:
-            return gradient / (1 + slope * ctx.saved_tensors[0].abs()) ** 2
+    spikes_where = step_with_surrogate(unit(network) * network.layers[1].surrogate.beta)
 
     def read(trials: Trials, which: Array) -> Any:
         if not sparse:
@@ -118,7 +109,7 @@ def pytorch(network: Network, sparse: bool) -> Model:
         u = current = torch.zeros(currents.shape[1:])
         hidden, said = [], []
         for arriving in currents:
-            spikes = Spike.apply(u - 1)
+            spikes = spikes_where(u - 1)
             hidden.append(spikes)
             u, current = lif.a_mem * u + current - spikes.detach(), lif.a_syn * current + arriving
         currents = torch.stack(hidden) @ w2

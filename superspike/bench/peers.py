@@ -11,7 +11,8 @@ from __future__ import annotations
 import importlib
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from importlib.metadata import version
 from importlib.util import find_spec
 from typing import Any
@@ -22,7 +23,7 @@ from numpy.typing import NDArray
 from ..model.neuron import LIF
 from ..model.rule import Rule
 from ..model.scheme import Scheme, error_filter, whole_steps
-from .benchmark import DT_S, MAIN, Case, Runner, trained
+from .benchmark import DT_S, MAIN, Case, Runner, interleaved, trained
 
 Peer = Callable[[float], float]  # simulates and learns for so many seconds; returns the wall-clock seconds
 
@@ -98,6 +99,23 @@ def brian2(case: Case, weights: list[NDArray[Any]]) -> Peer:
     return run
 
 
+def step_with_surrogate(slope: float) -> Callable[[Any], Any]:
+    """PyTorch's step function of x, whose derivative is said to be 1 / (1 + slope |x|)² (ZG18 Eq. 3.3)."""
+    torch: Any = importlib.import_module("torch")
+
+    class Spike(torch.autograd.Function):  # type: ignore[misc]
+        @staticmethod
+        def forward(ctx: Any, x: Any) -> Any:
+            ctx.save_for_backward(x)
+            return (x > 0).float()
+
+        @staticmethod
+        def backward(ctx: Any, gradient: Any) -> Any:
+            return gradient / (1 + slope * ctx.saved_tensors[0].abs()) ** 2
+
+    return Spike.apply  # type: ignore[no-any-return]
+
+
 def pytorch(case: Case, weights: list[NDArray[Any]]) -> Peer:
     """Backpropagation through time with the same surrogate and loss."""
     torch: Any = importlib.import_module("torch")
@@ -105,17 +123,8 @@ def pytorch(case: Case, weights: list[NDArray[Any]]) -> Peer:
     membrane, (error, impulse) = LIF().cell(Scheme().dt, Scheme().integration), error_filter(Rule(), Scheme())
     parameters = [torch.tensor(w, dtype=torch.float32, requires_grad=True) for w in weights]
     optimizer = torch.optim.RMSprop(parameters, lr=0.1)
+    spikes_where = step_with_surrogate(1.0)
     n_ref = whole_steps("LIF.tau_ref", LIF().tau_ref, Scheme().dt)
-
-    class Spike(torch.autograd.Function):  # type: ignore[misc]
-        @staticmethod
-        def forward(ctx: Any, v: Any) -> Any:
-            ctx.save_for_backward(v)
-            return (v > 0).float()
-
-        @staticmethod
-        def backward(ctx: Any, slope: Any) -> Any:
-            return slope / (1 + ctx.saved_tensors[0].abs()) ** 2
 
     def run(seconds: float) -> float:
         steps, n_in, n_out = round(seconds / DT_S), case.sizes[0], case.sizes[-1]
@@ -130,7 +139,7 @@ def pytorch(case: Case, weights: list[NDArray[Any]]) -> Peer:
             for layer, w in zip(state, parameters, strict=True):
                 v, current, left = layer
                 v = torch.where(left > 0, 0.0, membrane.a_mem * v + membrane.c_mem * current)
-                fired = Spike.apply(v - membrane.threshold)
+                fired = spikes_where(v - membrane.threshold)
                 layer[:] = (
                     v * (1 - fired),
                     membrane.a_syn * current + spikes @ w,
@@ -181,10 +190,8 @@ def compare(repeats: int, seconds: float = 0.5, case: Case = MAIN) -> list[dict[
             continue
         timed[package] = make(case, weights)
         timed[package](100 * DT_S)  # compiles
-    found: dict[str, list[float]] = {package: [] for package in timed}
-    for _ in range(repeats):
-        for package, peer in timed.items():
-            found[package].append(peer(seconds) / seconds)
+    walls = interleaved([partial(peer, seconds) for peer in timed.values()], repeats)
+    found = {package: [wall / seconds for wall in own] for package, own in zip(timed, walls, strict=True)}
     ours = statistics.median(found["superspike"])
     names = {"superspike": "superspike, event engine"} | {package: name for package, (name, _) in PEERS.items()}
     return [
@@ -197,3 +204,12 @@ def compare(repeats: int, seconds: float = 0.5, case: Case = MAIN) -> list[dict[
         }
         for package, times in found.items()
     ] + rows
+
+
+def peer_lines(rows: Sequence[Mapping[str, Any]], width: int, words: Callable[[Any], str]) -> list[str]:
+    """A line of each peer: its name, ``width`` characters wide, and its version and ``words`` of its row; or what to install."""
+    return [
+        f"{row['peer']:<{width}}"
+        + (f"not installed: {row['install']}" if "install" in row else f"{row['version']:<14}{words(row)}")
+        for row in rows
+    ]
