@@ -118,7 +118,7 @@ def test_files_that_are_missing_folders_or_larger_than_memory_are_refused(
     for path in (tmp_path / "none", tmp_path):
         with pytest.raises(datasets.DataFileError, match=f"{path}: cannot be read"):
             datasets.read_idx(path)
-    monkeypatch.setattr("superspike.tasks.samples.memory", lambda: 20)
+    monkeypatch.setattr("superspike.model.parameters.memory", lambda: 20)
     (tmp_path / "x").write_bytes(GOOD)
     with pytest.raises(ParameterError, match="x: must fit into memory"):
         datasets.read_idx(tmp_path / "x")
@@ -250,7 +250,7 @@ def test_an_hdf5_file_that_is_truncated_another_or_a_promise_is_refused(tmp_path
     ):
         load_hdf5(path)
     path.write_bytes(whole)
-    monkeypatch.setattr("superspike.tasks.samples.memory", lambda: 100)
+    monkeypatch.setattr("superspike.model.parameters.memory", lambda: 100)
     with pytest.raises(ParameterError, match=r"x\.h5: must fit into memory .* give a shorter duration"):
         load_hdf5(path)
 

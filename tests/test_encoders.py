@@ -136,7 +136,7 @@ def test_labels_are_checked_before_anything_is_encoded(monkeypatch: pytest.Monke
 
 
 def test_more_spikes_than_memory_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("superspike.tasks.samples.memory", lambda: 100)
+    monkeypatch.setattr("superspike.model.parameters.memory", lambda: 100)
     with pytest.raises(ParameterError, match=r"encode\.x: must fit into memory .* needs .* encode fewer samples"):
         encode(np.ones((10, 10)), np.zeros(10, int))
 

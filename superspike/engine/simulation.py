@@ -389,6 +389,8 @@ class Simulation:
 
     def _check_snapshot(self, address: str, snapshot: Mapping[str, Array]) -> None:
         """Raise ParameterError for numbers that this network's neurons and projections cannot have."""
+        if not 0 <= snapshot["step"] < 2**53:
+            raise ParameterError(f"{address} a run, with a step >= 0 and < 2⁵³, got {snapshot['step']}")
         start, longest = self.where.start, self.n_ref + 1
         for layer, (a, b) in enumerate(pairwise(start)):
             left = snapshot["refractory"][a:b]

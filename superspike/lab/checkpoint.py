@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from .. import __version__
 from ..engine.jit import source_key
+from ..model.files import read_arrays
 from ..model.parameters import Param, ParameterError, reading_file
 from .config import EVERY_S
 from .folder import CHECKPOINT, CONFIG, OWN
@@ -59,12 +60,17 @@ class Checkpoint(NamedTuple):
         """The snapshot of one part."""
         return {key.removeprefix(f"{name}/"): x for key, x in self.arrays.items() if key.startswith(f"{name}/")}
 
-    @contextmanager
-    def restoring(self) -> Iterator[None]:
-        """Whatever does not fit is an error that names the file."""
+    def restore(self, parts: Mapping[str, Any]) -> None:
+        """Let each of a run's parts go on from its snapshot. Whatever does not fit is an error that names the file."""
         try:
-            yield
-        except (ParameterError, KeyError, ValueError, TypeError, IndexError) as error:
+            for name, part in parts.items():
+                found = self.part(name)
+                for key, own in part.snapshot().items():
+                    x = found[key]
+                    if (x.dtype.kind, x.ndim) != (own.dtype.kind, own.ndim):
+                        raise ParameterError(f"{name}/{key} must be like {own.dtype} {own.shape}, is {x.dtype} {x.shape}")
+                part.restore(found)
+        except Exception as error:  # a file that somebody else has written may raise anything
             raise ParameterError(f"{self.path}: must be a checkpoint of this run, does not fit it ({error})") from None
 
     @contextmanager
@@ -72,7 +78,7 @@ class Checkpoint(NamedTuple):
         """A folder with the files, while it is needed; the path of config.toml in it."""
         with tempfile.TemporaryDirectory() as folder:
             for name, data in self.files.items():
-                (Path(folder) / Path(name).name).write_bytes(data)
+                (Path(folder) / name).write_bytes(data)
             yield Path(folder) / CONFIG
 
 
@@ -152,18 +158,19 @@ def read_checkpoint(folder: str | os.PathLike[str]) -> Checkpoint:
             f"{where}: must hold {CHECKPOINT}, from which a run goes on, has none; train (--checkpoint 1min) writes it"
         )
     with reading_file(paths[0], "a checkpoint") as path:
-        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
+        arrays = read_arrays(path)
         header = json.loads(arrays.pop(HEADER).tobytes())
         schema = header["schema"]
         if schema == SCHEMA:
             header = Header(**header)
+            Param("s", "", ge=0).check("elapsed_s", header.elapsed_s)
     if schema != SCHEMA:
         raise ParameterError(
             f"{path}: must be a checkpoint of schema {SCHEMA}, is of {schema!r}, written by superspike {header.get('version')}; "
             f"go on with that version, or train anew"
         )
     files = {name.removeprefix("file/"): x.tobytes() for name, x in arrays.items() if name.startswith("file/")}
-    if CONFIG not in files or header.kind not in ("stream", "samples"):
+    plain = all(name == Path(name).name not in ("", "..") for name in files)  # none leads out of the folder it is written to
+    if CONFIG not in files or header.kind not in ("stream", "samples") or not plain:
         raise ParameterError(f"{path}: must be a checkpoint of a run, with its {CONFIG}, is not")
     return Checkpoint(path, header, files, {name: x for name, x in arrays.items() if not name.startswith("file/")})

@@ -79,7 +79,7 @@ class Fitting(NamedTuple):
     choose: Annotated[str, Param("", "which epoch's weights are kept: the last, or those best on the validation samples")] = (
         "last"
     )
-    threads: Annotated[int, Param("", "cores that share a batch, with the same numbers; 0: all", ge=0)] = 1
+    threads: Annotated[int, Param("", "cores that share a batch, with the same numbers; 0: all", ge=0, le=1024)] = 1
 
 
 class Option(NamedTuple):
@@ -269,13 +269,14 @@ def parsed(address: str, option: Option, value: Any) -> Any:
 
 def assigned(value: Any, example: str) -> dict[str, dict[str, Any]]:
     """What is said of each thing by its name, from a text like the ``example`` or from a table of tables."""
-    table: dict[str, dict[str, Any]] = {name: dict(own) for name, own in value.items()} if isinstance(value, Mapping) else {}
+    own = value if isinstance(value, Mapping) and all(isinstance(x, Mapping) for x in value.values()) else {}
+    table: dict[str, dict[str, Any]] = {name: dict(fields) for name, fields in own.items()}
     words = value.split(",") if isinstance(value, str) else []
     matches = [re.fullmatch(r"\s*(\w+)\.([\w-]+)\s*=(.+)", word) for word in words if value.strip() != "0"]
     for match in matches:
         if match:
             table.setdefault(match[1], {})[match[2].replace("-", "_")] = match[3].strip()
-    if None in matches or not isinstance(value, (str, Mapping)):
+    if None in matches or not (isinstance(value, str) or own is value):
         raise ParameterError(f"must be like {example}, or 0 for nothing, got {value!r}")
     return table
 
@@ -318,11 +319,13 @@ def read_toml(path: str | os.PathLike[str], what: str) -> dict[str, Any]:
     """What a TOML file says. Raises ParameterError for a file that is none."""
     name = os.fspath(path)
     try:
-        return tomllib.loads(Path(name).read_text(encoding="utf-8-sig"))  # editors on Windows mark the order of bytes
+        found = tomllib.loads(Path(name).read_text(encoding="utf-8-sig"))  # editors on Windows mark the order of bytes
+        repr(found)  # a number of more digits than Python prints could not be said in an error
     except OSError as error:
         raise ParameterError(f"{name}: cannot be read ({error.strerror})") from None
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise ParameterError(f"{name}: must be a TOML file of {what} ({error})") from None
+    return found
 
 
 def of_file(path: str | os.PathLike[str], table: Mapping[str, Any]) -> dict[str, Any]:

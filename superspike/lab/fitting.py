@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from .. import tasks
 from ..engine.classifier import Classifier
 from ..engine.jit import cores
+from ..model.files import read_arrays
 from ..model.network import Network
 from ..model.parameters import Param, ParameterError, one_of
 from ..spikes.trains import Spikes
@@ -30,7 +31,7 @@ from .classification import Classification, Decision, check_samples, classify, d
 from .config import Fitting
 from .folder import CONFIG
 from .observers import ended, warn_silent
-from .saved import Saved, load_network, read_arrays, read_columns, read_config, reading, write_columns, write_config
+from .saved import Saved, load_network, read_columns, read_config, reading, write_columns, write_config
 
 Array = NDArray[Any]
 
@@ -242,8 +243,7 @@ def fit(
     learner = Learner(classifier, samples, validation, training)
     keeper = keeper or Keeper(None, 0)
     if keeper.start:
-        with keeper.start.restoring():
-            learner.restore(keeper.start.part("learner"))
+        keeper.start.restore({"learner": learner})
     table = config.table(source, network, training, initial_weights is not None)
     keeper.begin("samples", lambda new: write_config(new, table, network, initial_weights))
     for report in learner.reports():
@@ -322,7 +322,9 @@ class Learner:
         """All that changes."""
         rows = np.array([[np.nan if x is None else x for x in row] for row in self.rows]).reshape(-1, len(Report._fields))
         best = {f"best{k}": w for k, w in enumerate(self.best_weights)}
-        return self.classifier.snapshot() | best | {"rows": rows, "counts": np.array(self.counts), "best": np.array(self.best)}
+        return (
+            self.classifier.snapshot() | best | {"rows": rows, "counts": np.array(self.counts, int), "best": np.array(self.best)}
+        )
 
     def restore(self, snapshot: Mapping[str, Array]) -> None:
         """Go on from a :meth:`snapshot`."""

@@ -22,7 +22,7 @@ from .fitting import Fit, fit
 from .folder import CONFIG, OWN, RECORDS, reserve
 from .recording import texts_of
 from .run import Run
-from .saved import read_config
+from .saved import read_config, reading
 from .training import train
 
 
@@ -131,7 +131,11 @@ def prolonged(own: Path, training: Any, more: Mapping[str, Any]) -> Any:
                 f"{name}: must be left out, the run in {own} goes on for {'epochs' if fits else 'a time'}; say --{option}"
             )
     if more[option] is None:
-        if (own / CONFIG).is_file() and not json.loads((own / "summary.json").read_text(encoding="utf-8"))["interrupted"]:
+        ended = False
+        if (own / CONFIG).is_file():
+            with reading(own / "summary.json") as path:
+                ended = not json.loads(path.read_text(encoding="utf-8"))["interrupted"]
+        if ended:
             raise ParameterError(f"{own}: must be a run that has not ended, has; say how much longer it shall go on (--{option})")
         return training
     longer = Param("", "", gt=0).check(f"resume.{option}", more[option], kind)

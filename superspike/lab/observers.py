@@ -180,6 +180,9 @@ class Recorder:
         self.first, self.recent = [], deque()
         for part, blocks in (("first", self.first), ("recent", self.recent)):
             spikes = [(snapshot[f"{part}_{name}_steps"], snapshot[f"{part}_{name}_ids"]) for name in self.names[1:]]
+            for (steps, ids), n in zip(spikes, self.simulation.network.sizes[1:], strict=True):
+                if len(steps) != len(ids) or np.any((ids < 0) | (ids >= n)) or np.any(np.diff(steps, prepend=0) < 0):
+                    raise ParameterError(f"Recorder.restore: must be a snapshot of spikes in order, of {n} units, got others")
             blocks.append(Block(int(snapshot["end"]), spikes))
 
 

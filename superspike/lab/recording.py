@@ -75,12 +75,17 @@ class Probes:
         self._views = [view(simulation, names, probe) for probe in self.probes]
         self._steps = [steps(probe, simulation.network.scheme.dt, total) for probe in self.probes]
         if self.path and self._zarr and not self.path.exists():
-            store = self._zarr.open_group(self.path, mode="w")
-            for probe, own in zip(self.probes, self._views, strict=True):
-                group = store.create_group(key(probe))
-                group.attrs.update({"probe": probe.text, "unit": QUANTITIES[probe.quantity][2]})
-                group.create_array("time_ms", shape=(0,), chunks=(ROWS,), dtype="float64")
-                group.create_array("values", shape=(0, *own.shape), chunks=(ROWS, *own.shape), dtype=own.dtype.str)
+            self._create(self.path)
+
+    def _create(self, where: Path | dict[str, Any]) -> Any:
+        """A store without samples, in a folder or in a dictionary."""
+        store = self._zarr.open_group(where, mode="w")
+        for probe, own in zip(self.probes, self._views, strict=True):
+            group = store.create_group(key(probe))
+            group.attrs.update({"probe": probe.text, "unit": QUANTITIES[probe.quantity][2]})
+            group.create_array("time_ms", shape=(0,), chunks=(ROWS,), dtype="float64")
+            group.create_array("values", shape=(0, *own.shape), chunks=(ROWS, *own.shape), dtype=own.dtype.str)
+        return store
 
     def cut(self, chunks: Iterable[Chunk], step: int) -> Iterator[Chunk]:
         """The same steps, in pieces that end where samples are taken; ``step`` is where the first begins."""
@@ -129,10 +134,13 @@ class Probes:
         """Go on from a :meth:`snapshot`: what the store holds beyond it goes."""
         self._written = snapshot["written"].tolist()
         if self._zarr:
-            store = self._zarr.open_group(self.path, mode="r+")
+            store, empty = self._zarr.open_group(self.path, mode="r+"), self._create({})
             for probe, n in zip(self.probes, self._written, strict=True):
                 for name in ("values", "time_ms"):
-                    array = store[f"{key(probe)}/{name}"]
+                    array, own = (group[f"{key(probe)}/{name}"] for group in (store, empty))
+                    found, ours = ({**x.metadata.to_dict(), "shape": x.shape[1:]} for x in (array, own))
+                    if found != ours or not 0 <= n <= array.shape[0]:  # Zarr would run what other metadata name to unpack a chunk
+                        raise ParameterError(f"{self.path}: must be what this run has recorded, {key(probe)}/{name} is not")
                     array.resize((n, *array.shape[1:]))
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import tasks
+from ..model.files import read_arrays
 from ..model.network import Network
 from ..model.parameters import ParameterError
 from ..model.scheme import to_steps
@@ -24,7 +25,7 @@ from ..tasks import Task
 from . import config, plotting
 from .config import COST_WINDOW, Training
 from .folder import CONFIG
-from .saved import Saved, load_network, read_arrays, read_columns, read_config, reading, write_columns
+from .saved import Saved, load_network, read_columns, read_config, reading, write_columns
 
 Array = NDArray[Any]
 

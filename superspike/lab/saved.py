@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from ..model.files import read_arrays
 from ..model.network import Network, save_weights
 from ..model.parameters import ParameterError, reading_file
 from . import config, plotting
@@ -152,16 +153,3 @@ def load_network(path: Path, network: Network) -> None:
         network.refresh_feedback()
     else:
         network.feedback_weights = [like(f"b{k}", own) for k, own in enumerate(network.feedback_weights, 1)]
-
-
-def read_arrays(path: Path) -> dict[str, Array]:
-    """The arrays of an .npz file; one that is asked for and not there is an error that says so."""
-    with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:  # NumPy leaves a broken file open
-        return Arrays({name: file[name] for name in file.files})
-
-
-class Arrays(dict[str, Array]):
-    """Arrays by name."""
-
-    def __missing__(self, name: str) -> Array:
-        raise ParameterError(f"must hold the array {name}, holds {', '.join(self) or 'nothing'}")

@@ -96,9 +96,7 @@ def train(
     probes.begin(simulation, names, plan.total)
     parts |= {"probes": probes} if probes.probes else {}
     if keeper.start:
-        with keeper.start.restoring():
-            for name, part in parts.items():
-                part.restore(keeper.start.part(name))
+        keeper.start.restore(parts)
     keeper.begin(
         "stream",
         lambda new: write_config(new, run_options(task, network, training, initial_weights, new), network, initial_weights),

@@ -6,17 +6,17 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .feedback import FEEDBACKS, checked_matrices
+from .files import read_arrays
 from .loss import LOSSES
 from .neuron import NEURONS, Readout
 from .optimizer import OPTIMIZERS
-from .parameters import Param, ParameterError, check_plain, check_seed
+from .parameters import Param, ParameterError, check_fits, check_plain, check_seed, reading_file
 from .projection import Projection
 from .readout import Rates, of_trials
 from .rule import Rule
@@ -28,6 +28,7 @@ Array = NDArray[Any]
 W0 = 20.0  # mV, the default spread of the initial weights; the demo of ZG18's release takes 50 mV
 
 
+BYTES = 20  # per synapse, in single precision: its weight, traces, the block's sum, what the optimiser remembers
 WEIGHTS = re.compile(r"(w\d+(_\d+)?|v\d+)(_mask|_signs)?")  # what projections, and arrays of theirs, may be named
 
 
@@ -116,6 +117,8 @@ class Network:
         self.pairs = [(layer, layer + 1) for layer in range(len(self.sizes) - 1)]
         self.pairs += [(layer, layer) for layer, loop in enumerate(self.recurrent, 1) if loop] + self.skip
         self.projections = [own.get(pair, Projection(*pair)) for pair in self.pairs]
+        synapses = sum(self.sizes[pre] * self.sizes[post] for pre, post in self.pairs)
+        check_fits("Network.sizes", BYTES * synapses, "ask for fewer neurons")
         for name, given, cls in (("rule", rule, Rule), ("scheme", scheme, Scheme), ("rates", rates, Rates)):
             if not isinstance(given, (cls, type(None))):
                 raise ParameterError(f"Network.{name}: must be an instance of {cls.__name__}, got {given!r}")
@@ -361,13 +364,10 @@ def load_weights(path: str | os.PathLike[str]) -> dict[str, Array]:
     ``Network`` takes them as its ``weights``.
     """
     name = os.fspath(path)
-    if not Path(name).is_file():
-        raise ParameterError(f"{name}: must be an .npz file of weights, does not exist")
-    try:
-        with np.load(name, allow_pickle=False) as file:
-            arrays = {key: file[key] for key in file.files}
-    except Exception as error:  # numpy and zipfile raise a dozen types for broken files
-        raise ParameterError(f"{name}: must be an .npz file of weights, cannot be read ({error})") from None
+    with reading_file(name, "an .npz file of weights") as where:
+        if not where.is_file():
+            raise ParameterError("must be an .npz file of weights, does not exist")
+        arrays = read_arrays(where)
     weights = {name: w for name, w in arrays.items() if WEIGHTS.fullmatch(name)}
     if "w0" not in weights:
         raise ParameterError(f"{name}: must hold w0, w1, … from the input up, holds {', '.join(arrays) or 'nothing'}")

@@ -240,6 +240,22 @@ def check_memory(address: str, got: str, size: float) -> None:
         )
 
 
+def check_fits(address: str, n_bytes: float, remedy: str) -> None:
+    """Raise the error that says so where data are larger than this machine's memory."""
+    if n_bytes > memory():
+        raise ParameterError(
+            f"{address}: must fit into memory ({memory() / 1e9:.3g} GB), needs {n_bytes / 1e9:.3g} GB and more; {remedy}"
+        )
+
+
+def memory() -> int:
+    """Bytes of memory that this machine has; as good as infinite where the system does not say."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return 2**63
+
+
 @contextmanager
 def reading_file(path: str | os.PathLike[str], what: str) -> Iterator[Path]:
     """Whatever goes wrong while a file is read is a ParameterError that names it, and ``what`` it must be."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import gzip
 import io
 import os
 import re
@@ -14,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..model.files import CHUNK, unzipped
 from ..model.parameters import ParameterError
 from .trains import MOST_UNITS, Spikes, number_of_units
 
@@ -75,9 +75,13 @@ def _ms(seconds: ArrayLike) -> Array:
 def _ras_text(name: str) -> bytes:
     """A file's lines, without comments, each ended by a line feed."""
     try:
-        data = Path(name).read_bytes()
-        data = gzip.decompress(data) if data.startswith(b"\x1f\x8b") else data
-    except (OSError, EOFError, zlib.error) as error:
+        with Path(name).open("rb") as file:
+            endless = Path(name).is_char_device() or Path(name).is_block_device()
+            data = file.read(CHUNK if endless else -1)
+        data = unzipped(data) if data.startswith(b"\x1f\x8b") else data
+    except ParameterError as error:
+        raise SpikeFileError(f"{name}: {error}") from None
+    except (OSError, EOFError, ValueError, zlib.error) as error:  # ValueError: a name with a zero byte
         raise SpikeFileError(f"{name}: cannot be read ({getattr(error, 'strerror', None) or error})") from None
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise SpikeFileError(f"{name}: must be ASCII or UTF-8 text, is UTF-16; save it as UTF-8")

@@ -17,10 +17,11 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from ..model.parameters import ParameterError, check_seed, extra, one_of
+from ..model.files import check_unfolded, unfolded
+from ..model.parameters import ParameterError, check_fits, check_seed, extra, one_of
 from ..spikes.trains import number_of_units
 from .encoders import encode_with
-from .samples import DURATION, Parts, Samples, Split, before, check_memory, longest
+from .samples import DURATION, Parts, Samples, Split, before, longest
 
 Array = NDArray[Any]
 
@@ -28,7 +29,7 @@ FASHION_MNIST = (
     "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
 )  # fmt: skip
 MOST_DIMENSIONS = 32  # of an array
-MOST_INFLATION = 1032  # deflate cannot make more of a byte
+AT_ONCE = 32  # samples that are read at a time
 PARTS = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
 _CVDF = "https://storage.googleapis.com/cvdf-datasets/mnist/"
 _ZALANDO = "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/"
@@ -80,9 +81,9 @@ def read_idx(path: str | os.PathLike[str]) -> Array:
                 raise DataFileError(f"{name}: must say how long its {magic[3]} dimensions are, ends before; it is truncated")
             shape = np.frombuffer(head, ">u4").tolist()
             promised = math.prod(shape)
-            if not 0 < promised <= size * (MOST_INFLATION if zipped else 1):
+            if not 0 < promised <= (unfolded(size) if zipped else size):
                 _mismatch(name, shape, f"cannot be in a file of {size:,} bytes")
-            check_memory(name, promised, "read another file")
+            check_fits(name, promised, "read another file")
             data = file.read(promised + 1)
     except (OSError, EOFError, zlib.error) as error:
         raise DataFileError(f"{name}: cannot be read ({getattr(error, 'strerror', None) or error})") from None
@@ -219,9 +220,9 @@ def _read_hdf5(
             if n > size:
                 raise DataFileError(f"{name}: must hold a spike train for each of {n} labels, has {size:,} bytes; it is damaged")
             who = None if speakers is None else speakers[:]
-            if classes is None and "extra/keys" in file and file["extra/keys"].size <= size:
-                classes = [key.decode() for key in file["extra/keys"][:]]
-            spikes = _read_trains(name, times, units, n_units, duration)
+            if classes is None and "extra/keys" in file:
+                classes = _names(h5py, name, file["extra/keys"], size)
+            spikes = _read_trains(name, times, units, n_units, duration, size)
             labels = labels[:]
     except ParameterError:
         raise
@@ -244,12 +245,26 @@ def _dataset(h5py: Any, name: str, file: Any, key: str, kinds: str, ragged: bool
     return found
 
 
-def _read_trains(name: str, times: Any, units: Any, n_units: int, duration: float | None) -> tuple[Array, Array, Array]:
-    """All spikes of all samples, in ms, in order, and their offsets."""
-    parts = Parts(name, "give a shorter duration")
-    for first in range(0, len(times), 256):
-        at, who = times[first : first + 256], units[first : first + 256]
+def _names(h5py: Any, name: str, keys: Any, size: int) -> list[str]:
+    """The names of the classes in a file of ``size`` bytes."""
+    check_unfolded(keys.size * keys.dtype.itemsize, size, f"{name}: ")
+    names: list[str] = []
+    for key in map(keys.__getitem__, range(len(keys))):  # one by one: all may be the same long text
+        names.append(key.decode())
+        check_unfolded(sum(map(len, names)), size, f"{name}: ")
+    return names
+
+
+def _read_trains(
+    name: str, times: Any, units: Any, n_units: int, duration: float | None, size: int
+) -> tuple[Array, Array, Array]:
+    """All spikes of all samples in a file of ``size`` bytes, in ms, in order, and their offsets."""
+    parts, read = Parts(name, "give a shorter duration"), 0
+    for first in range(0, len(times), AT_ONCE):
+        at, who = times[first : first + AT_ONCE], units[first : first + AT_ONCE]
         counts = np.array([len(train) for train in at])
+        read += sum(train.nbytes for train in (*at, *who))  # many samples may be the same long train
+        check_unfolded(read, size, f"{name}: ")
         for sample, (count, ids) in enumerate(zip(counts, who, strict=True), first):
             if count != len(ids):
                 raise DataFileError(f"{name}: must hold a unit for each time, has {count} and {len(ids)} in sample {sample}")

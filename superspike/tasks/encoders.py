@@ -13,9 +13,9 @@ from typing import Annotated, Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..model.parameters import Param, ParameterError, Registry, attempt, check_seed, parameters
+from ..model.parameters import Param, ParameterError, Registry, attempt, check_fits, check_seed, parameters
 from ..spikes.trains import checked_numbers
-from .samples import BYTES, CHUNK, DURATION, Parts, Samples, before, check_memory, checked_labels
+from .samples import BYTES, CHUNK, DURATION, Parts, Samples, before, checked_labels
 
 Array = NDArray[Any]
 
@@ -66,7 +66,7 @@ class PoissonRate(NamedTuple):
     def encode(self, x: Array, duration: float, rng: np.random.Generator) -> Encoded:
         """Times (ms), units and offsets of the samples ``x`` (samples, units)."""
         expected = np.cumsum(x, axis=1, dtype=float) * (self.rate_max * duration / 1000)
-        check_memory("PoissonRate.rate_max", int(4 * BYTES * expected[:, -1].sum()), "lower it, or shorten the trials")
+        check_fits("PoissonRate.rate_max", int(4 * BYTES * expected[:, -1].sum()), "lower it, or shorten the trials")
         times, units = [np.zeros(0)], [np.zeros(0, np.int64)]
         for own, up_to in zip(rng.spawn(len(x)), expected, strict=True):
             points = own.random((2, own.poisson(up_to[-1])))

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..model.parameters import ParameterError, check_memory
+from ..model.parameters import ParameterError, check_memory, reading_file
 from ..spikes.trains import Spikes
 
 Array = NDArray[Any]
 
 MAX_PIXELS = 50_000_000  # a picture beyond this is refused before it is decoded
+FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM", "TGA")  # not EPS, for which Pillow starts another program
 
 
 def read_picture(path: str) -> Any:
@@ -25,7 +25,7 @@ def read_picture(path: str) -> Any:
     from PIL import Image, ImageOps
 
     try:
-        with Image.open(path) as picture:
+        with Image.open(path, formats=FORMATS) as picture:
             width, height = picture.size
             if width * height > MAX_PIXELS:
                 raise ParameterError(f"{path}: must have at most {MAX_PIXELS:,} pixels, has {width} × {height}; make it smaller")
@@ -42,7 +42,7 @@ def read_picture(path: str) -> Any:
     except FileNotFoundError:
         raise ParameterError(f"{path}: must be a picture, does not exist") from None
     except Exception as error:  # Pillow raises a dozen types for broken files
-        raise ParameterError(f"{path}: must be a picture (PNG, JPEG, …), cannot be read ({error})") from None
+        raise ParameterError(f"{path}: must be a picture ({', '.join(FORMATS)}), cannot be read ({error})") from None
     return Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("L")
 
 
@@ -52,12 +52,10 @@ def read_font(path: str) -> Any:
 
     if not path:
         return ImageFont.load_default(size=96)
-    if not Path(path).is_file():
-        raise ParameterError(f"{path}: must be a font file (TTF, OTF), does not exist")
-    try:
+    with reading_file(path, "a font file (TTF, OTF)") as where:
+        if not where.is_file():  # Pillow would look for the name elsewhere
+            raise ParameterError("must be a font file (TTF, OTF), does not exist")
         return ImageFont.truetype(path, size=96)
-    except OSError as error:
-        raise ParameterError(f"{path}: must be a font file (TTF, OTF), cannot be read ({error})") from None
 
 
 def lacking(font: Any, text: str) -> str:
@@ -81,14 +79,18 @@ def text_picture(text: str, font_file: str = "") -> Any:
     if not text.strip() or not text.isprintable() or len(text) > 200:
         raise ParameterError(f"Text.text: must be 1 to 200 printable characters, got {text!r}")
     font = read_font(font_file)
-    if letters := lacking(font, text):
+    with reading_file(font_file or "the built-in font", "a font file (TTF, OTF)"):  # a broken glyph is found when it is drawn
+        letters, (left, top, right, bottom) = lacking(font, text), font.getbbox(text)
+        if (right - left) * (bottom - top) > MAX_PIXELS:
+            raise ParameterError(f"must draw at most {MAX_PIXELS:,} pixels, draws {right - left:.0f} × {bottom - top:.0f}")
+        if right > left and bottom > top:
+            page = Image.new("L", (math.ceil(right - left), math.ceil(bottom - top)), "white")
+            ImageDraw.Draw(page).text((-left, -top), text, fill="black", font=font, stroke_width=1)
+    if letters:
         where, other = (font_file, "another font") if font_file else ("the built-in font", "a font (--font FILE)")
         raise ParameterError(f"Text.text: must have letters of {where} only, which lacks {letters!r}; give {other} that has them")
-    left, top, right, bottom = font.getbbox(text)
     if right <= left or bottom <= top:
         raise ParameterError(f"Text.text: must leave ink on the page, got {text!r}")
-    page = Image.new("L", (math.ceil(right - left), math.ceil(bottom - top)), "white")
-    ImageDraw.Draw(page).text((-left, -top), text, fill="black", font=font, stroke_width=1)
     return ImageOps.expand(page, border=14, fill="white")
 
 

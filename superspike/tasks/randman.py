@@ -7,9 +7,9 @@ from typing import Annotated, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..model.parameters import Param, ParameterError, check_seed, parameters
+from ..model.parameters import Param, ParameterError, check_fits, check_seed, parameters
 from .labelled import CLASSIFICATION, DATASETS
-from .samples import BYTES, Samples, Split, check_memory, in_order
+from .samples import BYTES, Samples, Split, in_order
 
 Array = NDArray[Any]
 
@@ -50,7 +50,9 @@ class RandomManifolds(NamedTuple):
         if self.window >= self.duration:
             raise ParameterError(f"RandomManifolds.window: must be < {self.duration:g} ms, the duration, got {self.window:g} ms")
         spikes = self.inputs * self.samples * self.classes
-        check_memory("RandomManifolds.samples", 4 * BYTES * spikes, "ask for fewer samples, classes or inputs")
+        drawn = 8 * self.dimension * (4 * self.inputs * MOST_TERMS + self.samples)
+        remedy = "ask for fewer samples, classes, inputs or dimensions"
+        check_fits("RandomManifolds.samples", 4 * BYTES * spikes + drawn, remedy)
         manifolds, split = np.random.default_rng(check_seed("RandomManifolds.seed", seed)).spawn(2)
         times = np.concatenate([self._times(rng) for rng in manifolds.spawn(self.classes)])
         offsets = self.inputs * np.arange(len(times) + 1)

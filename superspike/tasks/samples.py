@@ -10,7 +10,8 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..model.parameters import Param, ParameterError, check_seed, number, reading_file
+from ..model.files import read_arrays
+from ..model.parameters import Param, ParameterError, check_fits, check_seed, number, reading_file
 from ..model.scheme import slack, to_steps, whole_steps
 from ..spikes.trains import MOST_UNITS, Spikes, checked_numbers, number_of_units
 from .task import Task
@@ -295,8 +296,7 @@ class Samples:
     def load(cls, path: str | os.PathLike[str], *, complete: bool = False) -> Self:
         """Read what :meth:`save` wrote. Raises ParameterError, which names the file, for anything else."""
         with reading_file(path, "samples that Samples.save wrote") as where:
-            with where.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
-                arrays = {key: file[key] for key in (*SAVED, "classes")}
+            arrays: dict[str, Any] = read_arrays(where)
             times, units, offsets, labels, n_units, duration = (arrays[key] for key in SAVED)
             return cls(times, units, offsets, labels, n_units, duration, arrays["classes"].tolist(), complete=complete)
 
@@ -407,7 +407,7 @@ class Parts:
         sums = np.concatenate([[0], np.cumsum(kept)])[offsets]
         times, units = in_order(times[kept], units[kept], sums)
         self._spikes += len(times)
-        check_memory(self._address, BYTES * self._spikes, self._remedy)
+        check_fits(self._address, BYTES * self._spikes, self._remedy)
         self._times.append(times)
         self._units.append(units)
         self._lengths.append(np.diff(sums))
@@ -421,22 +421,6 @@ def longest(times: Iterable[Array]) -> float:
     """The duration (ms) of trials with these times (ms): the last, rounded up to the next 10 ms."""
     last = max((float(x.max()) for x in times if len(x)), default=0.0)
     return (int(to_steps(last, DURATION_STEP)) + 1) * DURATION_STEP
-
-
-def check_memory(address: str, n_bytes: int, remedy: str) -> None:
-    """Raise the error that says so where data are larger than this machine's memory."""
-    if n_bytes > memory():
-        raise ParameterError(
-            f"{address}: must fit into memory ({memory() / 1e9:.3g} GB), needs {n_bytes / 1e9:.3g} GB and more; {remedy}"
-        )
-
-
-def memory() -> int:
-    """Bytes of memory that this machine has; as good as infinite where the system does not say."""
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):
-        return 2**63
 
 
 def _vector(rule: str, values: Any, kinds: str = "iu") -> Array:

@@ -17,9 +17,9 @@ from typing import Annotated, Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ..model.parameters import Param, ParameterError, check_seed, one_of, parameters
+from ..model.parameters import Param, ParameterError, check_fits, check_seed, one_of, parameters
 from .labelled import CLASSIFICATION, DATASETS, Trial
-from .samples import Parts, Samples, Split, before, check_memory
+from .samples import Parts, Samples, Split, before
 
 Array = NDArray[Any]
 
@@ -227,7 +227,7 @@ class Ear:
         self._n_steps = math.ceil(duration)
         length, self._n = 2 * (self._n_steps + self.QUIET), self.STEP * (self._n_steps + self.QUIET)  # two envelopes per ms
         self.size = units * length
-        check_memory("SyntheticSpeech.duration", 64 * self.size, "shorten it, or ask for fewer units")
+        check_fits("SyntheticSpeech.duration", 64 * self.size, "shorten it, or ask for fewer units")
         lowest, highest = np.log10(1 + 0.00437 * np.array([self.LOWEST, self.HIGHEST]))
         centres = (10 ** np.linspace(lowest, highest, units) - 1) / 0.00437
         widths = 1.019 * 24.7 * (1 + 0.00437 * centres)  # Glasberg & Moore 1990; Patterson et al. 1987
