@@ -63,9 +63,7 @@ def read_sweep(path: str | os.PathLike[str], more: Mapping[str, Any] | None = No
     axes = {option: values_of(f"{name}: grid.{option}", known[option], given) for option, given in grid.items()}
     if "seeds" in found:
         axes["seed"] = seeds_of(f"{name}: seeds", found["seeds"])
-    n = len(runs) * math.prod(map(len, axes.values()))
-    if n > MOST_RUNS:
-        raise ParameterError(f"{name}: must ask for at most {MOST_RUNS:,} runs, asks for {n:,}; make several sweeps of it")
+    check_number(name, len(runs) * math.prod(map(len, axes.values())))
     tables = []
     for run in runs:
         for values in itertools.product(*axes.values()):
@@ -86,7 +84,8 @@ def values_of(address: str, option: config.Option, given: Any) -> list[Any]:
         example = '{from = 1, to = 9, steps = 3, scale = "log"}'
         raise ParameterError(f"{address}: must be a list of values, or a range such as {example}, got {given!r}")
     scale = one_of(f"{address}.scale", given.get("scale", "linear"), ("linear", "log"))
-    steps = Param("", "", ge=2, le=MOST_RUNS).check(f"{address}.steps", given["steps"], int)
+    steps = Param("", "", ge=2).check(f"{address}.steps", given["steps"], int)
+    check_number(f"{address}.steps", steps)
     low, high = (end_of(f"{address}.{end}", option.param.unit, given[end]) for end in ("from", "to"))
     if scale == "log" and min(low, high) <= 0:
         raise ParameterError(f"{address}: must go from and to numbers > 0 on a logarithmic scale, got {low:g} and {high:g}")
@@ -106,7 +105,15 @@ def seeds_of(address: str, given: Any) -> list[int]:
     check = Param("", "", ge=0).check
     if isinstance(given, list) and given:
         return [check(address, seed, int) for seed in given]
-    return list(range(1, Param("", "", ge=1, le=MOST_RUNS).check(address, given, int) + 1))
+    n = Param("", "", ge=1).check(address, given, int)
+    check_number(address, n)
+    return list(range(1, n + 1))
+
+
+def check_number(address: str, runs: int) -> None:
+    """Raise ParameterError for more runs than one sweep may have."""
+    if runs > MOST_RUNS:
+        raise ParameterError(f"{address}: must ask for at most {MOST_RUNS:,} runs, asks for {runs:,}; make several sweeps of it")
 
 
 class Row(NamedTuple):

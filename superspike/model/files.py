@@ -63,7 +63,7 @@ class Arrays(dict[str, Array]):
 def read_arrays(path: str | os.PathLike[str]) -> Arrays:
     """The arrays of an .npz file: truth values, numbers and texts.
 
-    Raises ParameterError for a file that promises more than it can hold, and a dozen other types for a broken one:
+    Raises ParameterError for a file that would unfold to more than it may, and a dozen other types for a broken one:
     :func:`superspike.model.parameters.reading_file` makes one of them.
     """
     with Path(path).open("rb") as raw, zipfile.ZipFile(raw) as archive:
@@ -74,17 +74,15 @@ def read_arrays(path: str | os.PathLike[str]) -> Arrays:
 def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Array:
     """One of them, if it is as large as its head says."""
     if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):  # others take memory of their own
-        raise ParameterError(f"{member.filename} must be stored or deflated, as NumPy does, is not")
+        raise ValueError(f"{member.filename} must be stored or deflated, as NumPy does, is not")
     with archive.open(member) as file:
         version = NPY.read_magic(file)
         if version not in HEADS:
-            raise ParameterError(f"{member.filename} must be an array of numbers or texts, is not")
+            raise ValueError(f"{member.filename} must be an array of numbers or texts, is not")
         shape, _, dtype = HEADS[version](file)
         promised, held = math.prod(shape) * dtype.itemsize, member.file_size - file.tell()
     if dtype.kind not in KINDS or not dtype.itemsize or promised != held:
-        raise ParameterError(
-            f"{member.filename} must be an array of numbers or texts, promises {dtype} of {shape} in {held:,} bytes"
-        )
+        raise ValueError(f"{member.filename} must be an array of numbers or texts, promises {dtype} of {shape} in {held:,} bytes")
     with archive.open(member) as file:
         found: Array = NPY.read_array(file, allow_pickle=False)
     return found
