@@ -21,6 +21,7 @@ from superspike.cli import main
 from superspike.lab import config, job
 from superspike.lab.checkpoint import SCHEMA, Keeper, read_checkpoint
 from superspike.lab.folder import CHECKPOINT, OWN, reserve
+from superspike.model.feedback import FEEDBACKS
 
 SMALL = {"text": "HI", "inputs": 30, "outputs": 10, "hidden": "12", "duration": "7300ms", "burn_in": "900ms"}
 STREAMS: list[dict[str, Any]] = [
@@ -113,31 +114,141 @@ def test_a_checkpoint_holds_the_files_of_its_task(tmp_path: Path) -> None:
     assert_same(ss.train(ss.Network([20, 8], weights=found.initial_weights), found.task, 5000.0), whole)
 
 
+def assert_same_files(run: Path, whole: Path) -> None:
+    """All files of two runs' folders, bit for bit, but for the time that they took."""
+    assert sorted(path.name for path in run.iterdir()) == sorted(path.name for path in whole.iterdir())
+    for ours, theirs in ((path, whole / path.name) for path in run.iterdir()):
+        if ours.name == CHECKPOINT:
+            found, expected = read_checkpoint(run), read_checkpoint(whole)
+            assert found.header._replace(elapsed_s=0.0) == expected.header._replace(elapsed_s=0.0)
+            assert found.files == expected.files
+            for name in expected.arrays:
+                rows = slice(None, -2) if name == "learner/rows" else slice(None)  # the last two: time, and nan for no validation
+                x, y = (np.atleast_1d(arrays[name])[..., rows] for arrays in (found.arrays, expected.arrays))
+                np.testing.assert_array_equal(x, y, err_msg=name)
+        elif ours.suffix == ".json":
+            times = ("real_time_factor", "us_per_sample", "seconds_per_epoch")
+            assert [without(json.loads(path.read_text()), times) for path in (ours, theirs)] == 2 * [
+                without(json.loads(theirs.read_text()), times)
+            ]
+        elif ours.suffix == ".csv":
+            columns = [np.genfromtxt(path, delimiter=",", names=True) for path in (ours, theirs)]
+            for name in columns[1].dtype.names:
+                assert name == "us_per_sample" or columns[0][name].tobytes() == columns[1][name].tobytes(), name
+        else:
+            assert ours.read_bytes() == theirs.read_bytes(), ours.name
+
+
+def without(table: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
+    """A table without these."""
+    return {name: x for name, x in table.items() if name not in names}
+
+
+LAST = {"layers": "2.neuron=readout,2.tau_mem=20ms"}
+LOSSES = [("van_rossum", {}), ("windowed", {}), ("squared_error", LAST), ("cross_entropy", LAST)]
+
+
+@pytest.mark.filterwarnings("ignore::superspike.SilentNetworkWarning")
+@pytest.mark.parametrize("engine", ["event", "clock"])
+def test_every_loss_and_feedback_goes_on_in_both_engines_and_with_two_threads(
+    engine: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The engines share the pairs of a loss and a feedback; the event engine has each feedback with one and with two threads."""
+    rng = np.random.default_rng(4)
+    for k in range(10) if engine == "event" else range(10, 20):
+        (loss, more), feedback, threads = LOSSES[k % 4], [*FEEDBACKS][k % 5], 1 + k // 5 % 2
+        table = SMALL | more | {"loss": loss, "feedback": feedback, "engine": engine, "duration": "3s", "w0": "60mV"}
+        monkeypatch.setattr("superspike.engine.simulation.threads_for", lambda where, threads=threads: threads)
+        run, whole = tmp_path / f"run-{k}", tmp_path / f"whole-{k}"
+        with reserve(whole) as own:
+            job.complete(own, config.build(table), Keeper(own))
+        interrupted(table, run, int(rng.integers(1, 7)))
+        ss.resume(run, pictures=False)
+        assert_same_files(run, whole)
+
+
+@pytest.mark.parametrize("k", range(5))
+def test_every_loss_of_trials_goes_on_with_any_feedback_and_two_threads(k: int, tmp_path: Path) -> None:
+    loss = ("max_over_time", "mean_over_time", "weighted_sum", "last_step", "each_step")[k]
+    table = FIT | {"loss": loss, "feedback": [*FEEDBACKS][k], "threads": 1 + k % 2, "epochs": 2}
+    with reserve(tmp_path / "whole") as own:
+        job.complete(own, config.build(table), Keeper(own))
+    interrupted(table, tmp_path / "run", 3 * k + 2)
+    ss.resume(tmp_path / "run", pictures=False)
+    assert_same_files(tmp_path / "run", tmp_path / "whole")
+
+
+KILLED = """
+import json, os, signal, sys, time, traceback, warnings
+from pathlib import Path
+import numpy as np
+import superspike as ss
+from superspike.engine import simulation
+from superspike.lab import config, job
+from superspike.lab.checkpoint import Keeper, read_checkpoint
+from superspike.lab.folder import CHECKPOINT, OWN, reserve
+from superspike.model.feedback import FEEDBACKS
+
+warnings.simplefilter("ignore", ss.SilentNetworkWarning)
+table, threads, kills, seed = json.loads(sys.argv[1])
+simulation.threads_for = lambda where: threads
+checkpoint, rng = Path("run", OWN, CHECKPOINT), np.random.default_rng(seed)
+
+
+def go(folder, every_s):
+    if Path(folder, OWN, CHECKPOINT).exists():
+        ss.resume(folder, checkpoint_s=every_s, pictures=False)
+    else:
+        with reserve(folder) as own:
+            job.complete(own, config.build(table), Keeper(own, every_s))
+
+
+go("whole", 60.0)  # which compiles as well
+for kill in range(kills):
+    before = checkpoint.stat().st_mtime_ns if checkpoint.exists() else 0
+    child = os.fork()
+    if not child:
+        try:
+            go("run", 0.005)
+        except BaseException:
+            traceback.print_exc()
+        os._exit(1)
+    while kill % 3 and not (checkpoint.exists() and checkpoint.stat().st_mtime_ns > before):
+        time.sleep(0.001)
+    time.sleep(rng.uniform(0, 0.05))
+    os.kill(child, signal.SIGKILL)
+    assert os.waitpid(child, 0)[1] == signal.SIGKILL
+    if checkpoint.exists():
+        print(read_checkpoint("run").header.elapsed_s, flush=True)  # there is always a whole one
+go("run", 60.0)
+"""
+
+
+@pytest.mark.parametrize(
+    ("table", "threads"),
+    [
+        (SMALL | {"duration": "1500s", "feedback": "random"}, 1),
+        (SMALL | {"duration": "400s", "recurrent": "true"}, 2),
+        (SMALL | {"duration": "100s", "engine": "clock"}, 1),
+        (FIT | {"samples": "300", "epochs": 12, "hidden": "40", "threads": 2}, 1),
+    ],
+    ids=["event", "two threads", "clock", "samples"],
+)
+def test_a_run_that_is_killed_again_and_again_ends_as_if_it_never_had_been(
+    table: dict[str, Any], threads: int, tmp_path: Path
+) -> None:
+    """Twenty times in all, at random moments, the first of them before there can be a checkpoint."""
+    arguments = [sys.executable, "-c", KILLED, json.dumps([table, threads, 5, len(table)])]
+    ended = subprocess.run(arguments, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+    elapsed = [float(line) for line in ended.stdout.split()]
+    assert len(elapsed) >= 3
+    assert elapsed == sorted(elapsed)  # nothing that a checkpoint holds is lost
+    assert_same_files(tmp_path / "run", tmp_path / "whole")
+
+
 COMMAND = [sys.executable, "-m", "superspike"]
 LONG = ["--text", "HI", "--inputs", "60", "--outputs", "20", "--hidden", "40", "--duration", "400s", "--quiet"]
-
-
-def test_a_run_that_is_killed_again_and_again_ends_as_if_it_never_had_been(tmp_path: Path) -> None:
-    subprocess.run([*COMMAND, "train", *LONG, "--out", "whole"], cwd=tmp_path, check=True)
-    rng, kills = np.random.default_rng(5), 0
-    command = ["train", *LONG, "--checkpoint", "20ms", "--out", "run"]
-    for _ in range(50):
-        process = subprocess.Popen([*COMMAND, *command], cwd=tmp_path, stderr=subprocess.PIPE)
-        checkpoint = tmp_path / "run" / OWN / CHECKPOINT
-        before = checkpoint.stat().st_mtime_ns if checkpoint.exists() else 0
-        while process.poll() is None and (not checkpoint.exists() or checkpoint.stat().st_mtime_ns == before):
-            time.sleep(0.001)
-        time.sleep(rng.uniform(0, 0.1))
-        process.send_signal(signal.SIGKILL)
-        _, error = process.communicate()
-        if (tmp_path / "run" / "config.toml").exists():
-            break  # it has ended, at most its pictures are missing
-        assert process.returncode == -signal.SIGKILL, error
-        kills += 1
-        assert read_checkpoint(tmp_path / "run").header.schema == SCHEMA  # there is always a whole one
-        command = ["resume", "run", "--checkpoint", "20ms" if kills < 3 else "60s", "--quiet"]
-    assert kills >= 1
-    assert_same(ss.Run.load(tmp_path / "run"), ss.Run.load(tmp_path / "whole"))
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])

@@ -168,11 +168,14 @@ class Recorder:
         }
 
     def snapshot(self) -> dict[str, Array]:
-        """What it has kept so far."""
-        found = {"end": np.array(self.recent[-1].end if self.recent else 0)}
-        for part, blocks in (("first", self.first), ("recent", self.recent)):
+        """What it has kept so far, and may still need: the same, wherever one run's blocks ended and another's went on."""
+        end = self.recent[-1].end if self.recent else 0
+        needed = 0 if self.everything else (end // self.period - 1) * self.period
+        found = {"end": np.array(end)}
+        for part, blocks, begin in (("first", self.first, 0), ("recent", self.recent, needed)):
             for name, (steps, ids) in zip(self.names[1:], joined(blocks, len(self.names) - 1), strict=True):
-                found |= {f"{part}_{name}_steps": steps, f"{part}_{name}_ids": ids}
+                kept = steps >= begin
+                found |= {f"{part}_{name}_steps": steps[kept], f"{part}_{name}_ids": ids[kept]}
         return found
 
     def restore(self, snapshot: Mapping[str, Array]) -> None:
