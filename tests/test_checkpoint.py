@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import errno
 import json
+import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -355,20 +356,77 @@ def test_the_checkpoint_of_another_run_is_refused(tmp_path: Path) -> None:
         ss.resume(tmp_path / "run", 1000)
 
 
-def test_a_full_disk_is_said_and_leaves_the_checkpoint_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_cannot_be_written_is_said_and_leaves_the_checkpoint_before(tmp_path: Path) -> None:
+    """The system refuses what is larger than it allows a file to be, in the middle of the file."""
     interrupted(SMALL, tmp_path / "run", 3)
     path = tmp_path / "run" / OWN / CHECKPOINT
-    before = path.read_bytes()
-
-    def full(file: Any, **arrays: Any) -> None:
-        file.write(b"some")
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr("superspike.lab.checkpoint.np.savez", full)
-    found = command("resume", tmp_path / "run", "--checkpoint", "1ms", status=2).replace("\n", " ")
-    assert "must be written, cannot (No space left on device). The one before is whole: make room, and superspike resume" in found
+    before, limits = path.read_bytes(), resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) // 2, limits[1]))
+    try:
+        found = command("resume", tmp_path / "run", "--checkpoint", "1ms", status=2).replace("\n", " ")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert "must be written, cannot (File too large). The one before is whole: make room, and superspike resume" in found
     assert path.read_bytes() == before
     assert [entry.name for entry in (tmp_path / "run" / OWN).iterdir()] == [CHECKPOINT]
+
+
+ON_A_DISK = """
+import json, shutil, subprocess, sys
+from pathlib import Path
+from click.testing import CliRunner
+from superspike.cli import main
+from superspike.lab import config, job
+from superspike.lab.checkpoint import Keeper
+from superspike.lab.folder import CHECKPOINT, OWN, reserve
+
+
+def said(*arguments):
+    found = CliRunner().invoke(main, arguments)
+    return found.exit_code, found.output.replace("\\n", " "), checkpoint.exists() and checkpoint.read_bytes() == before
+
+
+checkpoint, before = Path("run", OWN, CHECKPOINT), b""
+with reserve("run") as own:
+    job.carry_out(*config.build(json.loads(sys.argv[1])), keeper=Keeper(own), on_block=lambda progress: progress.time_ms < 1500)
+before = checkpoint.read_bytes()
+assert len(before) > 2**20
+filler = Path("filler")
+filler.write_bytes(bytes(shutil.disk_usage(".").free - 2**20 - 2**15))
+full = said("resume", "run", "--checkpoint", "1ms", "--quiet")
+filler.write_bytes(bytes(filler.stat().st_size + 2**16))
+fuller = said("resume", "run", "--quiet")
+filler.unlink()
+subprocess.run(["mount", "-o", "remount,ro", "."], check=True)
+read_only = [said("resume", "run", "--quiet"), said("train", "--quiet", "--out", "new"), said("report", "run")]
+subprocess.run(["mount", "-o", "remount,rw", "."], check=True)
+print(json.dumps([full, fuller, *read_only, said("resume", "run", "--quiet")]))
+"""
+
+
+def test_a_full_disk_and_a_read_only_one_are_said_and_leave_the_checkpoint_before(tmp_path: Path) -> None:
+    """Real ones: a small file system in memory, which this process alone sees."""
+    alone = ["unshare", "--user", "--map-root-user", "--mount"]
+    mount = [*alone, "sh", "-c", 'mount -t tmpfs -o size=5m none "$1" && cd "$1" && shift && exec "$@"', "sh", str(tmp_path)]
+    if not shutil.which("unshare") or subprocess.run([*mount, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("this system lets nobody mount a file system of his own")
+    table = SMALL | {"inputs": "250", "hidden": "250", "outputs": "30"}
+    ended = subprocess.run(
+        [*mount, sys.executable, "-c", ON_A_DISK, json.dumps(table)], capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 0, ended.stderr
+    full, fuller, read_only, new, report, at_last = json.loads(ended.stdout)
+    assert (full[0], full[2]) == (2, True)
+    assert (
+        "must be written, cannot (No space left on device). The one before is whole: make room, and superspike resume" in full[1]
+    )
+    assert (fuller[0], fuller[2]) == (2, True)
+    assert "run: must be on a disk with room" in fuller[1]
+    for found in (read_only, new):
+        assert (found[0], found[2]) == (2, True)
+        assert "must be in a folder that may be written to" in found[1]
+    assert report[0] == 2
+    assert at_last[0] == 0
 
 
 def test_other_sources_are_a_warning(tmp_path: Path) -> None:
