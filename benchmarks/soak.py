@@ -2,11 +2,12 @@
 
 10,000 simulated seconds of 100-4-1; 200 short runs, each written into a folder of its own with its pictures; 200 times a run
 that goes on from its checkpoint. Of each: what the process holds after the first hundredth, at a quarter, half and the end.
-And how long a .ras file of 10⁷ lines takes to be read.
+And how long a .ras file of 10⁷ lines takes to be read, and a checkpoint to be written.
 """
 
 import gc
 import resource
+import statistics
 import tempfile
 import time
 import warnings
@@ -73,6 +74,21 @@ def resumes(folder: Path) -> Meter:
     return meter
 
 
+def checkpoint_s(folder: Path) -> float:
+    """What a checkpoint of 200-256-200 takes (s): a run that writes one after every block against one that writes none."""
+    table, more = {"task": "poisson", "inputs": 200, "hidden": "256", "outputs": 200, "duration": "30s"}, []
+    for repeat in range(6):
+        taken, written = [], []
+        for every_s in (0.0, 1e-9):
+            with reserve(folder / f"kept-{repeat}-{every_s}") as own:
+                built = config.build(table)
+                began = time.perf_counter()
+                job.carry_out(*built, keeper=Keeper(own, every_s), on_block=written.append if every_s else None)
+                taken.append(time.perf_counter() - began)
+        more.append((taken[1] - taken[0]) / len(written))
+    return statistics.median(more[1:])
+
+
 if __name__ == "__main__":
     warnings.simplefilter("ignore", ss.SilentNetworkWarning)
     memory, files = (" ".join(f"{f'{100 * mark:g} %':>{width - 1}}" for mark in MARKS) for width in (9, 5))
@@ -84,8 +100,11 @@ if __name__ == "__main__":
         with lines.open("w") as file:
             for first in range(0, 10**7, 10**5):
                 file.write("".join(f"{1e-4 * k:.4f} {k % 1000}\n" for k in range(first, first + 10**5)))
-        before = time.perf_counter()
+        before = time.process_time()
         spikes = read_ras(lines)
+        took = time.process_time() - before
+        print(f"a .ras file of {len(spikes):,} lines, {lines.stat().st_size / 1e6:.0f} MB, takes {took:.1f} s of a core")
+        kept = checkpoint_s(Path(name))
         print(
-            f"a .ras file of {len(spikes):,} lines, {lines.stat().st_size / 1e6:.0f} MB, is read in {time.perf_counter() - before:.1f} s"
+            f"a checkpoint of 200-256-200 takes {1000 * kept:.1f} ms, {kept / config.EVERY_S:.3%} of the {config.EVERY_S:g} s to the next"
         )

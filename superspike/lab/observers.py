@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import time
 import warnings
+from array import array
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
@@ -55,7 +56,7 @@ class Metrics:
 
     def __init__(self, network: Network, names: list[str], patience: float = math.inf) -> None:
         self.names, self.sizes, self.dt, self.patience = names, np.array(network.sizes), network.scheme.dt, patience
-        self.rows: list[list[float]] = []
+        self._rows = array("d")  # one after the other: a long run has many
         self.silent = np.arange(len(names)) > 0  # but the input
         self.silent[-1] &= network.readout is None
         self._begin_row()
@@ -71,23 +72,32 @@ class Metrics:
         self.steps += chunk.steps
         if chunk.reports:
             rates = 1000 / (self.steps * self.dt) * self.counts / self.sizes
-            self.rows.append([(simulation.step - 1) * self.dt, self.cost / self.steps, *rates.tolist()])
+            self._rows.extend([(simulation.step - 1) * self.dt, self.cost / self.steps, *rates.tolist()])
             self.silent &= self.counts == 0
             self._begin_row()
             if simulation.step >= self.patience and self.silent.any():
                 warn_silent(name for name, silent in zip(self.names, self.silent, strict=True) if silent)
                 self.silent[:] = False
 
+    @property
+    def rows(self) -> Array:
+        """All rows so far: a copy."""
+        return np.array(self._rows).reshape(-1, 2 + len(self.names))
+
+    @property
+    def last(self) -> list[float]:
+        """The last row."""
+        return self._rows[-2 - len(self.names) :].tolist()
+
     def columns(self) -> dict[str, Array]:
         """The rows as one array per quantity."""
         titles = ["time_ms", "cost", *(f"rate_{name}_hz" for name in self.names)]
-        return dict(zip(titles, np.array(self.rows).T, strict=True))
+        return dict(zip(titles, self.rows.T, strict=True))
 
     def snapshot(self) -> dict[str, Array]:
         """What it has kept so far."""
-        rows = np.array(self.rows).reshape(-1, 2 + len(self.names))
         return {
-            "rows": rows,
+            "rows": self.rows,
             "cost": np.array(self.cost),
             "counts": self.counts.copy(),
             "steps": np.array(self.steps),
@@ -98,7 +108,7 @@ class Metrics:
         """Go on from a :meth:`snapshot`."""
         if snapshot["rows"].shape[1:] != (2 + len(self.names),) or snapshot["counts"].shape != self.counts.shape:
             raise ParameterError(f"Metrics.restore: must be a snapshot of the same layers, {', '.join(self.names)}, got others")
-        self.rows = snapshot["rows"].tolist()
+        self._rows = array("d", snapshot["rows"].ravel())
         self.cost, self.steps = float(snapshot["cost"]), int(snapshot["steps"])
         self.counts, self.silent = snapshot["counts"].copy(), snapshot["silent"].copy()
 
@@ -209,6 +219,6 @@ class Report:
         """Report, if a row is complete."""
         if not chunk.reports:
             return True
-        now, cost, *rates = self.metrics.rows[-1]
+        now, cost, *rates = self.metrics.last
         speed = (now - self.since_ms) / 1000 / (time.perf_counter() - self.began)
         return self.on_block(Progress(now, cost, dict(zip(self.metrics.names, rates, strict=True)), speed)) is not False

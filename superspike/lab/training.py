@@ -180,7 +180,7 @@ def evaluate(
     follow(simulation, measurement(simulation.block_steps, begin, total), [metrics, recorder, keep])
     spikes = recorder.spikes([(begin, begin + total)], origin=begin)
     return Evaluation(
-        cost=metrics.rows[-1][1],
+        cost=metrics.last[1],
         rates_hz={name: spikes[name].rate_hz(duration) for name in names},
         matches=match(spikes["output"], spikes["target"], tolerance_ms),
         duration_ms=duration,
