@@ -163,6 +163,20 @@ def test_a_fit_ends_where_its_observer_says(manifolds: Parts) -> None:
     assert run.metrics["epoch"].tolist() == [1.0, pytest.approx(1.2)]
 
 
+def test_a_fit_whose_numbers_cease_to_be_finite_names_the_epoch_and_leaves_the_network_as_it_was(manifolds: Parts) -> None:
+    net = network()
+    before = [w.copy() for w in net.weights]
+
+    def spoil(report: Report) -> None:
+        if report.epoch == 1:
+            assert not np.array_equal(net.weights[1], before[1])
+            net.weights[1][0] = np.nan
+
+    with pytest.raises(ss.ParameterError, match=r"epoch 2: .* no longer finite; lower the learning rate"):
+        ss.fit(net, manifolds[0], epochs=3, on_report=spoil)
+    assert all(np.array_equal(a, b) for a, b in zip(before, net.weights, strict=True))
+
+
 def test_a_network_that_stays_silent_gives_a_warning(manifolds: Parts) -> None:
     with pytest.warns(SilentNetworkWarning, match=r"no spike so far in: hidden\. Give larger initial weights"):
         ss.fit(network(w0=0.1, optimizer=ss.Adam(0.0)), manifolds[0], epochs=1)

@@ -147,6 +147,21 @@ def test_a_number_that_is_none_after_the_last_update_is_found_at_the_end(small_n
         ss.train(small_network, small_task, 750.0, on_block=spoil, on_compile=made.append)
 
 
+def test_a_network_whose_training_fails_has_the_weights_that_it_began_with(
+    small_network: ss.Network, small_task: ss.Task
+) -> None:
+    before, made = [w.copy() for w in small_network.weights], list[Simulation]()
+
+    def spoil(progress: ss.Progress) -> None:
+        if progress.time_ms > 1500:
+            assert not np.array_equal(small_network.weights[1], before[1])
+            made[0].state.w[-32] = np.nan
+
+    with pytest.raises(ss.ParameterError, match=r"lower the learning rate"):
+        ss.train(small_network, small_task, 5000.0, on_block=spoil, on_compile=made.append)
+    assert all(np.array_equal(a, b) for a, b in zip(before, small_network.weights, strict=True))
+
+
 TOO_LONG = "must need at most 4 GiB of memory, got "
 
 

@@ -30,7 +30,7 @@ from .checkpoint import Keeper
 from .classification import Classification, Decision, check_samples, classify, decisions
 from .config import Fitting
 from .folder import CONFIG
-from .observers import ended, warn_silent
+from .observers import ended, unharmed, warn_silent
 from .saved import Saved, load_network, read_columns, read_config, reading, write_columns, write_config
 
 Array = NDArray[Any]
@@ -219,7 +219,8 @@ def fit(
 
     Raises
     ------
-    ParameterError for networks and samples that do not fit, before anything is computed.
+    ParameterError for networks and samples that do not fit, before anything is computed; and for numbers that cease to be finite,
+    naming the epoch: the network then has the weights that it began with.
     """
     training = Fitting(epochs, batch, **options)
     one_of("Fitting.choose", training.choose, config.WORDS["choose"])
@@ -246,12 +247,13 @@ def fit(
         keeper.start.restore({"learner": learner})
     table = config.table(source, network, training, initial_weights is not None)
     keeper.begin("samples", lambda new: write_config(new, table, network, initial_weights))
-    for report in learner.reports():
-        keeper.asked = ended(on_report(report))
-        if keeper.due or learner.done:
-            keeper.write({"learner": learner.snapshot()})
-        if keeper.asked:
-            break
+    with unharmed(network):
+        for report in learner.reports():
+            keeper.asked = ended(on_report(report))
+            if keeper.due or learner.done:
+                keeper.write({"learner": learner.snapshot()})
+            if keeper.asked:
+                break
     learner.choose()
     validated, tested = (None if given is None else classify(network, given, threads=threads) for given in (validation, test))
     shown = next(part for part in (test, validation, samples) if part is not None)
@@ -296,7 +298,10 @@ class Learner:
     def _learn(self, epoch: float, batches: list[Array]) -> Report:
         begin, loss, right, spikes, n = time.perf_counter(), 0.0, 0, 0, sum(map(len, batches))
         for which in batches:
-            found = self.classifier.train_batch(self.samples, which)
+            try:
+                found = self.classifier.train_batch(self.samples, which)
+            except ParameterError as error:
+                raise ParameterError(f"epoch {math.ceil(epoch - 1e-9)}: {error}") from None
             loss += float(found.loss.sum())
             right += int((found.prediction == self.samples.labels[which]).sum())
             spikes += int(found.spikes.sum())

@@ -11,7 +11,8 @@ import time
 import warnings
 from array import array
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -37,6 +38,19 @@ class SilentNetworkWarning(UserWarning):
 def ended(answer: Any) -> bool:
     """Whether who looks on at a run's reports has said that it is over: anything false but None."""
     return answer is not None and not answer
+
+
+@contextmanager
+def unharmed(network: Network) -> Iterator[None]:
+    """Where training fails because weights cease to be finite, ``network`` has those again that it had before."""
+    before = [w.copy() for w in network.weights]
+    try:
+        yield
+    except ParameterError:
+        if not all(np.isfinite(w).all() for w in network.weights):
+            network.weights = before
+            network.refresh_feedback()
+        raise
 
 
 class Progress(NamedTuple):

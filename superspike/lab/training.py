@@ -20,7 +20,7 @@ from . import config
 from .checkpoint import Keeper
 from .config import Training
 from .folder import OWN, RECORDS
-from .observers import Metrics, Observer, Outcome, Progress, Recorder, Report, ended
+from .observers import Metrics, Observer, Outcome, Progress, Recorder, Report, ended, unharmed
 from .recording import Probes
 from .run import Run, layer_names
 from .run import options as run_options
@@ -74,7 +74,8 @@ def train(
 
     Raises
     ------
-    ParameterError (a ValueError) for any value that breaks a rule, before anything is computed.
+    ParameterError (a ValueError) for any value that breaks a rule, before anything is computed; and for numbers that cease to be
+    finite, in whose first block training ends: the network then has the weights that it began with.
     """
     if not isinstance(task, Task):
         remedy = "; give samples.stream(), or learn them with fit" if isinstance(task, Samples) else ""
@@ -112,10 +113,11 @@ def train(
 
     reports = [Report(metrics, report, simulation.step * dt)] if on_block else []
     chunks = probes.cut(plan.chunks(simulation.step), simulation.step)
-    finished = follow(simulation, chunks, [metrics, recorder, probes, *reports, keep])
-    probes.flush()
-    elapsed = keeper.elapsed_s
-    simulation.check_sums()
+    with unharmed(network):
+        finished = follow(simulation, chunks, [metrics, recorder, probes, *reports, keep])
+        probes.flush()
+        elapsed = keeper.elapsed_s
+        simulation.check_sums()
     windows = recorder.windows()
     return Run(
         copy.deepcopy(network),
