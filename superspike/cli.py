@@ -174,7 +174,7 @@ def train(
     built = config.build(table)
     with reserve_next("run-") if out is None else reserve(out, force) as folder, interruptible() as interrupted:
         run = watched(built, folder, quiet, interrupted, probes=probe, keeper=Keeper(folder, checkpoint))
-        finish(run, folder, folder.name if out is None else out, as_json, quiet)
+        finish(run, folder, folder.name if out is None else out, as_json, quiet, interrupted)
     end(interrupted)
 
 
@@ -198,7 +198,7 @@ def resume(
     more = {"duration": None if duration is None else quantity(duration, "ms", "duration"), "epochs": epochs}
     with resumed(run_folder, more, data) as (folder, start, built), interruptible() as interrupted:
         run = watched(built, folder, quiet, interrupted, keeper=Keeper(folder, checkpoint, start))
-        finish(run, folder, run_folder, as_json, quiet)
+        finish(run, folder, run_folder, as_json, quiet, interrupted)
     end(interrupted)
 
 
@@ -212,10 +212,11 @@ def watched(
         return carry_out(*built, **more | observers)
 
 
-def finish(run: Run | Fit, folder: Path, name: str, as_json: bool, quiet: bool) -> None:
+def finish(run: Run | Fit, folder: Path, name: str, as_json: bool, quiet: bool, interrupted: Noted) -> None:
     """Write a run into its reserved folder, draw its pictures, print its summary."""
     with or_nothing(folder), uninterrupted():
         run.write(folder)
+    interrupted.says = "the numbers are saved; stopping when the pictures are drawn …"
     try:
         run.draw(folder)
     except KeyboardInterrupt:
@@ -512,19 +513,30 @@ def handled(handler: Any) -> Iterator[None]:
             signal.signal(number, old)
 
 
+class Noted:
+    """The signal that has come, 0 for none, and what is said when it comes."""
+
+    number = 0
+    says = "stopping at the end of this block …"
+
+    def __call__(self) -> int:
+        """Its number."""
+        return self.number
+
+
 @contextmanager
-def interruptible() -> Iterator[Callable[[], int]]:
+def interruptible() -> Iterator[Noted]:
     """A signal is only noted, so that the block can end and all be written; a second one interrupts at once."""
-    raised: list[int] = []
+    noted = Noted()
 
     def handle(signum: int, frame: Any) -> None:
-        if raised:
+        if noted.number:
             raise KeyboardInterrupt
-        raised.append(signum)
-        say("\nstopping at the end of this block …")
+        noted.number = signum
+        say(f"\n{noted.says}")
 
     with handled(handle):
-        yield lambda: raised[0] if raised else 0
+        yield noted
 
 
 def uninterrupted() -> Any:

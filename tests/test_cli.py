@@ -197,6 +197,7 @@ def test_ctrl_c_while_a_run_is_saved_leaves_it_whole(tmp_path: Path) -> None:
     found = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert found.returncode == 130
     assert "superspike plot a" in found.stderr  # the third one: the first is ignored, the second asks, this one interrupts
+    assert "the numbers are saved; stopping when the pictures are drawn" in found.stderr
     assert "wrote     a" in found.stdout
     assert {"config.toml", "weights.npz", "summary.json", "learning.png"} <= {path.name for path in (tmp_path / "a").iterdir()}
 
