@@ -305,12 +305,24 @@ def test_what_numpy_packs_is_read_however_well_it_packs(tmp_path: Path) -> None:
         assert found.dtype == arrays[name].dtype
 
 
+def png(width: int, height: int) -> bytes:
+    """A PNG file that promises to be so large."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    size = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", size) + chunk(b"IDAT", zlib.compress(bytes(999))) + chunk(b"IEND", b"")
+
+
 HOSTILE: dict[str, tuple[Callable[[Path], Any], bytes, str]] = {
     "a .ras bomb": (read_ras, gzip.compress(b"\n" * 2**27, 1, mtime=0), "must unfold to at most 64 MiB and 100 times its"),
     "a unit that there cannot be": (read_ras, b"0.1 99999999999\n", "line 1: id must be in 0"),
     "a picture for another program": (
         lambda path: read_picture(str(path)), b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n", r"must be a picture \(PNG",
     ),
+    "a large picture": (lambda path: read_picture(str(path)), png(8000, 8000), "must have at most 50,000,000 pixels, has 8000 × 8000"),
+    "a huge picture": (lambda path: read_picture(str(path)), png(2**31 - 1, 2**31 - 1), "must be a picture"),
     "deep TOML": (config.read, b"hidden = " + b"[" * 100_000, "must be a TOML file of options"),
     "many digits": (config.read, b"inputs = " + b"9" * 5000, "must be a TOML file of options"),
     "more digits than Python prints": (config.read, b"inputs = 0x" + b"f" * 5000, "must be a TOML file of options"),
