@@ -449,7 +449,7 @@ def sweep(
         for table in plan.tables:
             click.echo(", ".join(f"{name} {sweepfile.words(table.get(name, ''))}" for name in plan.varied) or "as in [base]")
         seconds, processes = estimate(plan.tables, jobs)
-        click.echo(f"{len(plan.tables)} runs, about {seconds:.3g} s in {processes} processes")
+        click.echo(f"runs: {len(plan.tables)}, about {seconds:.3g} s; processes: {processes}")
         return
     client = extra("distributed", "cluster").Client(scheduler) if scheduler else None
     runs = run_sweep(plan.tables, folder / "runs", jobs, progress=sys.stderr.isatty(), keep_going=True, client=client)
