@@ -424,7 +424,7 @@ def bench(suite: str | None, data: str | None, repeats: int, seconds: float, pee
 def sweep(
     sweep_file: str, jobs: int | None, scheduler: str | None, data: str | None, out: str | None, dry_run: bool
 ) -> None:  # fmt: skip
-    r"""Train a network for every combination of options in a file; finished runs are kept, and skipped when it is started again.
+    """Train a network for every combination of options in a file; finished runs are kept, and skipped when it is started again.
 
     \b
     SWEEP.toml:  seeds = 5                 # 1 to 5, or a list
@@ -436,7 +436,7 @@ def sweep(
 
     Writes sweep.csv (a line a run), curves.png, heat.png where two options vary, and prints mean ± s.d. over the seeds. A run
     that fails is reported, with its options, in failed.txt; the others go on, and the exit status is 1.
-    """
+    """  # noqa: D301 (click keeps the lines after this character)
     from .lab import sweepfile
     from .lab.plotting import draw
     from .lab.sweep import Failure, estimate
