@@ -14,8 +14,10 @@ from docutils.utils.math.latex2mathml import tex2mathml
 from markdown_it import MarkdownIt
 from sphinx import addnodes
 from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
 from sphinx.transforms import SphinxTransform
 from sphinx.util.docutils import SphinxDirective
+from sphinx.util.nodes import make_refnode
 from sphinx.writers.html5 import HTML5Translator
 
 import superspike
@@ -102,7 +104,7 @@ def prepare(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: li
     magnitudes, and no substitutions.
     """
     text = "\n".join(lines)
-    if what == "class" and hasattr(obj, "_checked"):
+    if what == "class" and hasattr(obj, "_checked") and obj._fields:
         text += "\n\nParameters\n----------\n"
         for field, (param, kind) in declared(obj).items():
             unit, default = f", in {param.unit}" if param.unit else "", obj._field_defaults.get(field)
@@ -122,6 +124,15 @@ def signature(app: Sphinx, what: str, name: str, obj: Any, options: Any, given: 
     if what == "class" and hasattr(obj, "_checked"):
         return "(" + ", ".join(f"{field}={obj._field_defaults[field]!r}" for field in obj._fields) + ")", ""
     return None
+
+
+def find_public(app: Sphinx, env: BuildEnvironment, node: nodes.Element, content: nodes.Element) -> nodes.Element | None:
+    """A docstring names a class as its module does; its page has the public name."""
+    public = "superspike." + node.get("reftarget", "").rpartition(".")[2]
+    if node.get("refdomain") != "py" or public not in env.domains.python_domain.objects:
+        return None
+    found = env.domains.python_domain.objects[public]
+    return make_refnode(app.builder, node["refdoc"], found.docname, found.node_id, content)
 
 
 def skip_fields(app: Sphinx, what: str, name: str, obj: Any, skip: bool, options: Any) -> bool | None:
@@ -149,4 +160,5 @@ def setup(app: Sphinx) -> None:
     app.connect("autodoc-process-docstring", prepare, priority=400)
     app.connect("autodoc-process-signature", signature)
     app.connect("autodoc-skip-member", skip_fields)
+    app.connect("missing-reference", find_public)
     app.add_directive("help", CommandHelp)

@@ -15,6 +15,7 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import click
 import pytest
@@ -183,6 +184,14 @@ def test_the_site_builds_without_network_or_warning_and_names_everything(tmp_pat
     assert (built.returncode, built.stderr) == (0, "")
     pages = {path: path.read_text(encoding="utf-8") for path in (tmp_path / "site").rglob("*.html")}
     assert [path for path, text in pages.items() if re.search(r"<(script|img|link)[^>]* (src|href)=\"(https?:)?//", text)] == []
+    dead = []
+    for path, text in pages.items():
+        for link in map(html.unescape, re.findall(r'<a [^>]*href="(?!\w+:)([^"]+)"', text)):
+            name, _, anchor = link.partition("#")
+            target = path.parent.joinpath(unquote(name)).resolve() if name else path
+            if not target.is_file() or (anchor and f'id="{unquote(anchor)}"' not in pages[target]):
+                dead.append((path.name, link))
+    assert dead == []
     reference = html.unescape("".join(text for path, text in pages.items() if path.parent.name == "reference"))
     classes = [f"superspike.{name}" for name in ss.__all__ if name not in ("tasks", "__version__")]
     assert [name for name in (*classes, "superspike.brian2.SuperSpikeSynapses") if f'id="{name}"' not in reference] == []
