@@ -142,12 +142,16 @@ def test_a_page_does_as_it_says(
         warnings.simplefilter("ignore", DeprecationWarning)  # of the packages that it stands on; pytest restores the filters
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {"__name__": "__main__"}
-    for remark, language, code in BLOCK.findall((ROOT / page).read_text(encoding="utf-8")):
+    text = (ROOT / page).read_text(encoding="utf-8")
+    blocks = BLOCK.findall(text)
+    assert 2 * len(blocks) == len(re.findall("^ *```", text, re.MULTILINE))  # no other fences
+    for remark, language, code in blocks:
         run = not remark.startswith("only read")
         if language == "python" and run:
             names = executed(code, page, names)
         elif language == "python":
             compile(code, page, "exec")
+            assert [name for name in re.findall(r"\bss\.(\w+)", code) if not hasattr(ss, name)] == []
         elif language == "sh":
             for line in code.replace("\\\n", " ").splitlines():
                 typed(line, run)
@@ -166,7 +170,8 @@ def test_links_lead_to_files_that_exist(page: str) -> None:
 
 
 def test_the_site_builds_without_network_or_warning_and_names_everything(tmp_path: Path) -> None:
-    pytest.importorskip("sphinx", reason="needs the extra docs")
+    for package in ("sphinx", "brian2"):
+        pytest.importorskip(package, reason="needs the extra docs")
     command = [
         sys.executable,
         "-m",
