@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import click
 from click.testing import CliRunner
 from docutils import nodes
 from docutils.utils.math.latex2mathml import tex2mathml
@@ -108,7 +109,7 @@ def prepare(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: li
         text += "\n\nParameters\n----------\n"
         for field, (param, kind) in declared(obj).items():
             unit, default = f", in {param.unit}" if param.unit else "", obj._field_defaults.get(field)
-            text += f"{field} : {kind.__name__}{unit}, by default {default!r}: {param.help}\n"
+            text += f"{field} : {kind.__name__}{unit}, by default ``{default!r}``: {param.help}\n"
     text = re.sub(r"^(\*{0,2}\w[^\n:]*) : (.+)$", r"\1\n    \2", text, flags=re.M)
     text = re.sub(
         r"^(Raises\n-+\n\w+) (.+(?:\n\S.*)*)",
@@ -140,15 +141,30 @@ def skip_fields(app: Sphinx, what: str, name: str, obj: Any, skip: bool, options
     return True if type(obj).__name__ == "_tuplegetter" else None
 
 
-class CommandHelp(SphinxDirective):
-    """What ``superspike COMMAND --help`` prints."""
+def commands(group: click.Group, *words: str) -> Iterator[tuple[str, ...]]:
+    """The words of each command."""
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from commands(command, *words, name)
+        else:
+            yield *words, name
 
-    required_arguments, optional_arguments = 0, 9
+
+class Help(SphinxDirective):
+    """What ``superspike --help`` prints, and in a section each what its commands do."""
+
+    def printed(self, *words: str) -> nodes.Node:
+        """Ask the program."""
+        text = CliRunner().invoke(main, [*words, "--help"], prog_name="superspike", terminal_width=110).output
+        return nodes.literal_block(text, text, language="text")
 
     def run(self) -> list[nodes.Node]:
-        """Ask the program."""
-        text = CliRunner().invoke(main, [*self.arguments, "--help"], prog_name="superspike", terminal_width=92).output
-        return [nodes.literal_block(text, text, language="text")]
+        """The page."""
+        found = [self.printed()]
+        for words in commands(main):
+            title = nodes.title("", " ".join(words))
+            found.append(nodes.section("", title, self.printed(*words), ids=["-".join(words)]))
+        return found
 
 
 def setup(app: Sphinx) -> None:
@@ -161,4 +177,4 @@ def setup(app: Sphinx) -> None:
     app.connect("autodoc-process-signature", signature)
     app.connect("autodoc-skip-member", skip_fields)
     app.connect("missing-reference", find_public)
-    app.add_directive("help", CommandHelp)
+    app.add_directive("help", Help)
