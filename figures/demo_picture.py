@@ -3,13 +3,11 @@
 20 s of burn-in, 20 blocks of 20 s at r0 = 1 mV, 30 more at 0.1 mV.
 """
 
-import numpy as np
 from common import COLORS, WIDTH, command_line, draw_curves, new_figure, panel, run_script, smooth
-from matplotlib.animation import FuncAnimation, PillowWriter
 
 
 def draw(figure):
-    """The output's spikes in three periods over the target, and the learning curve; the animation shows a period in ten."""
+    """The output's spikes in three periods over the target, and the learning curve; the animation has twenty periods."""
     seconds, drop = figure.size(1000, 60), figure.size(400, 0)
     table = figure.oxford() | {"hidden": [256], "burn_in": "20s", "duration": f"{seconds}s", "record": "spikes"}
     (run,) = figure.runs([table | ({"learning_rate_drop": f"{drop}s"} if drop else {})])
@@ -38,7 +36,7 @@ def draw(figure):
         f"cost {burn_in:.0f} → {end:.1f} Hz, {run.real_time_factor:.0f} × real time",
         end < figure.size(0.15, 0.5) * burn_in,
     )
-    animate(figure, run, np.unique(np.geomspace(10, total - 1, figure.size(40, 4)).astype(int)))
+    run.animate(figure.out / "demo_picture.gif", most=20)
     figure.finish(picture)
 
 
@@ -49,26 +47,6 @@ def draw_period(axes, run, n):
     (dots,) = axes.plot(spikes.times_ms - n * period, spikes.ids, ".", ms=1.4, mew=0, color=COLORS["output"])
     axes.set(xlim=(0, period), ylim=(-1, run.task.n_outputs))
     return dots
-
-
-def animate(figure, run, periods):
-    """Write the animation: one frame a period."""
-    movie = new_figure(4.0, 2.7)
-    movie.set_dpi(100)
-    axes = movie.subplots()
-    dots = draw_period(axes, run, periods[0])
-    axes.set(xlabel="time (ms)", ylabel="output unit")
-    period = run.task.period_ms
-
-    def show(n):
-        spikes = run.spikes["output"].between(n * period, (n + 1) * period)
-        dots.set_data(spikes.times_ms - n * period, spikes.ids)
-        axes.set_title(f"{n * period / 1000:.0f} s")
-        return [dots]
-
-    FuncAnimation(movie, show, frames=list(periods), interval=200).save(
-        figure.out / "demo_picture.gif", PillowWriter(fps=5), dpi=100
-    )
 
 
 main = run_script(draw, "demo_picture")

@@ -308,17 +308,31 @@ def evaluate_samples(run: Any, as_json: bool, data: str | None, part: str | None
 @main.command(short_help="Redraw a run's pictures.")
 @click.argument("run_folder", metavar="RUN")
 @click.option("--out", metavar="DIR", help="where to draw  [default: the run's folder]")
-def plot(run_folder: str, out: str | None) -> None:
-    """Redraw a run's pictures: learning.png and raster.png, or, of labelled samples, learning.png, samples.png, confusion.png."""
-    from .lab import plotting
-    from .lab.job import load
+@click.option("--live", is_flag=True, help="again and again, every few seconds, while the run goes on")
+@click.option(
+    "--animate", metavar="FILE", help="draw nothing but a .gif or .mp4 of the output, period by period, over the training"
+)
+def plot(run_folder: str, out: str | None, live: bool, animate: str | None) -> None:
+    """Redraw a run's pictures: learning.png and raster.png, or, of labelled samples, learning.png, samples.png, confusion.png.
 
-    run = load(run_folder)
+    Of a run that has not ended they show what it was at its last checkpoint; with --live, it is asked for new ones until it ends:
+    look at the pictures with a program that reloads them. --animate trains the run once more, unless it has all its spikes
+    (train --record spikes).
+    """
+    from .lab import plotting, watching
+
+    if animate:
+        plotting.movie_writer(animate)  # before the run is repeated
+        watching.repeated(run_folder).animate(animate)
+        click.echo(animate)
+        return
     folder = Path(out or run_folder)
     folder.mkdir(parents=True, exist_ok=True)
-    for name, picture in run.pictures.items():
-        plotting.draw(picture, run, folder / name)
-        click.echo(folder / name)
+    for run in watching.live(run_folder) if live else [watching.as_it_stands(run_folder)]:
+        drawn = {str(folder / name): picture for name, picture in run.pictures.items()}
+        for path, picture in drawn.items():
+            plotting.draw(picture, run, path)
+        click.echo(f"{run.reached}: {', '.join(drawn)}" if live else "\n".join(drawn))
 
 
 @main.command(short_help="Write one HTML page of a run.")
@@ -411,7 +425,7 @@ def bench(suite: str | None, data: str | None, repeats: int, seconds: float, pee
 def sweep(
     sweep_file: str, jobs: int | None, scheduler: str | None, data: str | None, out: str | None, dry_run: bool
 ) -> None:  # fmt: skip
-    r"""Train a network for every combination of options in a file; finished runs are kept, and skipped when it is started again.
+    """Train a network for every combination of options in a file; finished runs are kept, and skipped when it is started again.
 
     \b
     SWEEP.toml:  seeds = 5                 # 1 to 5, or a list
@@ -423,7 +437,7 @@ def sweep(
 
     Writes sweep.csv (a line a run), curves.png, heat.png where two options vary, and prints mean ± s.d. over the seeds. A run
     that fails is reported, with its options, in failed.txt; the others go on, and the exit status is 1.
-    """
+    """  # noqa: D301 (click keeps the lines after this character)
     from .lab import sweepfile
     from .lab.plotting import draw
     from .lab.sweep import Failure, estimate
@@ -436,7 +450,7 @@ def sweep(
         for table in plan.tables:
             click.echo(", ".join(f"{name} {sweepfile.words(table.get(name, ''))}" for name in plan.varied) or "as in [base]")
         seconds, processes = estimate(plan.tables, jobs)
-        click.echo(f"{len(plan.tables)} runs, about {seconds:.3g} s in {processes} processes")
+        click.echo(f"runs: {len(plan.tables)}, about {seconds:.3g} s; processes: {processes}")
         return
     client = extra("distributed", "cluster").Client(scheduler) if scheduler else None
     runs = run_sweep(plan.tables, folder / "runs", jobs, progress=sys.stderr.isatty(), keep_going=True, client=client)

@@ -216,7 +216,7 @@ for kill in range(kills):
         os._exit(1)
     while kill % 3 and not (checkpoint.exists() and checkpoint.stat().st_mtime_ns > before):
         time.sleep(0.001)
-    time.sleep(rng.uniform(0, 0.05))
+    time.sleep(rng.uniform(0, 0.02))
     os.kill(child, signal.SIGKILL)
     assert os.waitpid(child, 0)[1] == signal.SIGKILL
     if checkpoint.exists():
@@ -228,10 +228,10 @@ go("run", 60.0)
 @pytest.mark.parametrize(
     ("table", "threads"),
     [
-        (SMALL | {"duration": "1500s", "feedback": "random"}, 1),
-        (SMALL | {"duration": "400s", "recurrent": "true"}, 2),
-        (SMALL | {"duration": "100s", "engine": "clock"}, 1),
-        (FIT | {"samples": "300", "epochs": 12, "hidden": "40", "threads": 2}, 1),
+        (SMALL | {"duration": "900s", "feedback": "random"}, 1),
+        (SMALL | {"duration": "900s", "recurrent": "true"}, 2),
+        (SMALL | {"duration": "200s", "engine": "clock"}, 1),
+        (FIT | {"samples": "300", "epochs": 150, "hidden": "40", "threads": 2}, 1),
     ],
     ids=["event", "two threads", "clock", "samples"],
 )

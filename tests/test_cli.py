@@ -364,6 +364,12 @@ def test_config_prints_all_options_of_a_task_which_train_takes(task: str) -> Non
             np.testing.assert_array_equal(a, b)
 
 
+def test_help_of_a_sweep_shows_its_file_line_by_line() -> None:
+    lines = [line.strip() for line in CliRunner().invoke(main, ["sweep", "--help"]).output.splitlines()]
+    assert "[grid]" in lines
+    assert 'feedback = ["symmetric", "random"]' in lines
+
+
 def test_help_has_sections_with_what_most_people_need_first() -> None:
     found = CliRunner().invoke(main, ["train", "--help"]).output
     places = [found.index(f"\n{group}:\n") for group in config.GROUPS]

@@ -1,15 +1,23 @@
-"""The code in README.md and docs/extending.md runs as it is printed."""
+"""The code in README.md and docs/ runs as it is printed, links lead somewhere, and the site builds."""
 
 from __future__ import annotations
 
 import ast
+import configparser
+import html
+import os
 import re
+import shlex
+import subprocess
+import sys
+import tomllib
 import warnings
 from collections.abc import Iterator
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
+import click
 import pytest
 from click.testing import CliRunner
 
@@ -20,6 +28,28 @@ from superspike.model.parameters import Registry
 from superspike.tasks import DATASETS, ENCODERS, INPUTS, TARGETS
 
 ROOT = Path(__file__).parents[1]
+PAGES = sorted(
+    path.relative_to(ROOT).as_posix()
+    for path in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "figures" / "README.md", *(ROOT / "docs").rglob("*.md"))
+    if path.name != "extending.md"
+)
+NEEDED = {
+    "docs/tutorials/brian2.md": ("brian2",),
+    "docs/tutorials/sweeps.md": ("distributed",),
+    "docs/how-to/record.md": ("zarr",),
+    "docs/how-to/exchange.md": ("neo", "nir"),
+}
+BLOCK = re.compile(r"^(?:<!-- ([^\n]*) -->\n)?```(\S+)[^\n]*\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+
+
+def extras() -> set[str]:
+    """The extras that setup.cfg declares."""
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg", encoding="utf-8")
+    return set(setup["options.extras_require"])
+
+
+EXTRAS = extras()
 
 
 def blocks(page: str) -> list[str]:
@@ -75,29 +105,101 @@ def test_an_extension_on_the_page_trains_and_is_found_by_its_name(
         assert len([line for line in lines if line.strip()]) < 15
 
 
-def test_the_readme_trains_as_it_says_and_calls_nothing_that_is_not_there(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def parsed(words: list[str]) -> None:
+    """Whether the command line knows these words; files may be missing."""
+    command: Any = main
+    while isinstance(command, click.Group):
+        name, command, words = command.resolve_command(click.Context(command), words)
+    command.make_context(name, words)
+
+
+def typed(line: str, run: bool) -> None:
+    """A line of a shell: commands of superspike are run, of other programs the files and extras that they name exist."""
+    for program, *words in filter(None, (shlex.split(part, comments=True) for part in line.split("&&"))):
+        if Path(program).name != "superspike":
+            assert [word for word in (program, *words) if word.endswith((".py", "/run")) and not (ROOT / word).is_file()] == []
+            assert {
+                name for word in words for names in re.findall(r"\[(\w[\w,]*)\]$", word) for name in names.split(",")
+            } <= EXTRAS
+        elif run:
+            found = CliRunner().invoke(main, words)
+            assert found.exit_code == 0, f"{line}\n{found.output}"
+        else:
+            parsed(words)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_does_as_it_says(
+    page: str, registries: dict[str, Registry], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Its blocks are a session in one folder, in order: Python, lines of a shell, and files, named in their first line.
+
+    After a comment that begins with "only read", commands are parsed, and Python compiled: they need time, a data set or a cluster.
+    """
+    for package in NEEDED.get(page, ()):
+        pytest.importorskip(package)
+    if "brian2" in NEEDED.get(page, ()):
+        warnings.simplefilter("ignore", DeprecationWarning)  # of the packages that it stands on; pytest restores the filters
     monkeypatch.chdir(tmp_path)
-    code = [block for block in blocks("README.md") if "ss." in block or "import" in block]
-    names = {name for block in code for name in re.findall(r"\bss\.(\w+)", block)}
-    assert len(names) > 10
-    assert [name for name in names if not hasattr(ss, name)] == []
-    records, first, own, layers, second, sweep, classes = code[:7]
-    probe = ["--probe", "v:hidden1:0-9@1ms", "--text", "I", "--duration", "1s", "--quiet", "--out", "run-1"]
-    if find_spec("zarr"):
-        assert CliRunner().invoke(main, ["train", *probe]).exit_code == 0
-        assert executed(records, "README.md")["values"].shape == (1000, 10)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ss.SilentNetworkWarning)
-        found = executed(first.replace("100_000", "1_000"), "README.md")
-    assert (tmp_path / "hello.png").stat().st_size > 10_000
-    assert len(executed(own, "README.md", found)["net"].projections) == 3
-    assert executed(layers, "README.md", found)["net"].readout == ss.Readout(tau_mem=20.0)
-    assert executed(second, "README.md", found)["net"].sizes == [100, 4, 1]
-    short = sweep.replace('"seed": seed', '"seed": seed, "duration": "500ms"').replace("range(20)", "range(2)")
-    assert len(executed(short, "README.md", found | {"__name__": "__main__"})["costs"]) == 2
-    found = executed(classes.replace("epochs=20", "epochs=2"), "README.md", found)
-    assert found["run"].metrics["accuracy_validation"][-1] > 0.5
-    for block in code[7:]:
-        ast.parse(block)
+    names: dict[str, Any] = {"__name__": "__main__"}
+    text = (ROOT / page).read_text(encoding="utf-8")
+    blocks = BLOCK.findall(text)
+    assert 2 * len(blocks) == len(re.findall("^ *```", text, re.MULTILINE))  # no other fences
+    for remark, language, code in blocks:
+        run = not remark.startswith("only read")
+        if language == "python" and run:
+            names = executed(code, page, names)
+        elif language == "python":
+            compile(code, page, "exec")
+            assert [name for name in re.findall(r"\bss\.(\w+)", code) if not hasattr(ss, name)] == []
+        elif language == "sh":
+            for line in code.replace("\\\n", " ").splitlines():
+                typed(line, run)
+        elif language == "toml":
+            tomllib.loads(code)
+            (tmp_path / code.split()[1]).write_text(code, encoding="utf-8")
+        else:
+            assert language in ("text", "{eval-rst}", "{toctree}", "{include}", "{help}")
+
+
+@pytest.mark.parametrize("page", [*PAGES, "docs/extending.md"])
+def test_links_lead_to_files_that_exist(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    links = [link.partition("#")[0] for link in re.findall(r"\]\((?!\w+:)([^)\s]+)\)", text)]
+    assert [link for link in links if link and not (ROOT / page).parent.joinpath(link).exists()] == []
+
+
+def test_the_site_builds_without_network_or_warning_and_names_everything(tmp_path: Path) -> None:
+    for package in ("sphinx", "brian2"):
+        pytest.importorskip(package, reason="needs the extra docs")
+    command = [
+        sys.executable,
+        "-m",
+        "sphinx",
+        "-W",
+        "--keep-going",
+        "-q",
+        "-d",
+        tmp_path / "doctrees",
+        ROOT / "docs",
+        tmp_path / "site",
+    ]
+    nowhere = dict.fromkeys(("http_proxy", "https_proxy", "all_proxy"), "http://127.0.0.1:9")
+    built = subprocess.run(command, capture_output=True, text=True, env=os.environ | nowhere, timeout=300)
+    assert (built.returncode, built.stderr) == (0, "")
+    pages = {path: path.read_text(encoding="utf-8") for path in (tmp_path / "site").rglob("*.html")}
+    assert [path for path, text in pages.items() if re.search(r"<(script|img|link)[^>]* (src|href)=\"(https?:)?//", text)] == []
+    dead = []
+    for path, text in pages.items():
+        for link in map(html.unescape, re.findall(r'<a [^>]*href="(?!\w+:)([^"]+)"', text)):
+            name, _, anchor = link.partition("#")
+            target = path.parent.joinpath(unquote(name)).resolve() if name else path
+            if not target.is_file() or (anchor and f'id="{unquote(anchor)}"' not in pages[target]):
+                dead.append((path.name, link))
+    assert dead == []
+    reference = html.unescape("".join(text for path, text in pages.items() if path.parent.name == "reference"))
+    classes = [f"superspike.{name}" for name in ss.__all__ if name not in ("tasks", "__version__")]
+    assert [name for name in (*classes, "superspike.brian2.SuperSpikeSynapses") if f'id="{name}"' not in reference] == []
+    shown = re.sub("<[^>]+>", "", reference)
+    assert [name for name in main.commands if f"Usage: superspike {name} " not in shown] == []
+    assert [name for name in config.options() if f"--{name.replace('_', '-')} " not in shown] == []

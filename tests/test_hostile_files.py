@@ -30,6 +30,7 @@ from superspike.lab import config, job
 from superspike.lab.checkpoint import Keeper, read_checkpoint
 from superspike.lab.folder import CHECKPOINT, OWN, reserve
 from superspike.lab.sweepfile import read_sweep
+from superspike.lab.watching import as_it_stands
 from superspike.model.files import INFLATION, LITTLE, read_arrays
 from superspike.spikes.files import read_ras
 from superspike.tasks.pictures import read_picture, text_picture
@@ -389,6 +390,16 @@ def test_a_checkpoint_leads_neither_out_of_its_folder_nor_out_of_an_array(
     rewritten(tmp_path / "run" / CHECKPOINT, {name: array})
     with pytest.raises(ss.ParameterError, match=message):
         ss.resume(tmp_path / "run", 1000)
+
+
+def test_a_run_that_is_watched_may_be_a_strangers_too(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "run" / OWN).mkdir(parents=True)
+    checkpoint = Path(shutil.copy(folder / CHECKPOINT, tmp_path / "run" / OWN))
+    as_it_stands(tmp_path / "run")
+    for part in ("metrics/rows", "learner/rows"):
+        rewritten(checkpoint, {part: np.array(5.0)})
+    with pytest.raises(ss.ParameterError, match=r"must be a checkpoint of this run, .*(metrics|learner)/rows must be like"):
+        as_it_stands(tmp_path / "run")
 
 
 def test_records_are_unpacked_by_nothing_but_what_packed_them(tmp_path: Path) -> None:

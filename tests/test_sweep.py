@@ -120,7 +120,7 @@ def test_a_sweep_leaves_a_table_and_pictures_and_is_not_done_twice(file: Path, m
     monkeypatch.chdir(file.parent)
     listed = command("sweep", file, "--dry-run")
     assert len([line for line in listed.splitlines() if line.startswith("feedback")]) == 12
-    assert "12 runs, about" in listed
+    assert "runs: 12, about" in listed
     assert not (file.parent / "rates").exists()
     said = command("sweep", file, "--jobs", 1)
     assert "±" in said

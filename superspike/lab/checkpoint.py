@@ -15,7 +15,7 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -34,8 +34,10 @@ Parts = Mapping[str, Mapping[str, Array]]
 
 SCHEMA = 1
 HEADER = "header"
+WISH = "wish"  # a file: somebody waits for a checkpoint
+LOOK_S = 1.0
 # A run's numbers come from none of these rooms and modules: an edit there leaves finished runs as they are.
-NO_NUMBERS = ("__main__", "bench/", "brian2", "cli", "interop/", "lab/plotting", "lab/sweepfile")
+NO_NUMBERS = ("__main__", "bench/", "brian2", "cli", "interop/", "lab/plotting", "lab/reporting", "lab/sweepfile", "lab/watching")
 
 
 class Header(NamedTuple):
@@ -85,18 +87,26 @@ class Checkpoint(NamedTuple):
 class Keeper:
     """Writes checkpoints of a run into its reserved folder ``own``, every so many seconds of wall-clock time (0: never).
 
-    ``start`` is the checkpoint from which the run goes on, if it does; ``at_end``: whether one is kept of a run that has ended.
+    ``start`` is the checkpoint from which the run goes on, if it does; ``at_end``: whether one is kept of a run that has ended;
+    ``asked``: whether the run is to end before its time, which may be before its next step. Somebody who watches a run wishes for
+    a checkpoint by a file (:func:`wish`): as many are written as cost a hundredth of the time.
     """
 
     def __init__(
-        self, own: Path | None, every_s: float = EVERY_S, start: Checkpoint | None = None, *, at_end: bool = True
+        self,
+        own: Path | None,
+        every_s: float = EVERY_S,
+        start: Checkpoint | None = None,
+        *,
+        at_end: bool = True,
+        asked: bool = False,
     ) -> None:
-        self.own, self.start, self.at_end = own, start, at_end
+        self.own, self.start, self.at_end, self.asked = own, start, at_end, asked
         self.every_s = Param("s", "", ge=0).check("checkpoint_s", every_s)
         self.files: dict[str, bytes] = {}
-        self.asked = False  # whether the run ends before its time: it is time to write, too
+        self.pause = LOOK_S  # from a checkpoint, or a look for wishes in vain, to the next look
         self.header = Header(SCHEMA, __version__, "", "", start.header.elapsed_s if start else 0.0)
-        self.began = self.last = time.perf_counter()
+        self.began = self.last = self.looked = time.perf_counter()
 
     def begin(self, kind: str, write_options: Callable[[Path], object]) -> None:
         """Take the files that repeat the run, and start the clock."""
@@ -105,17 +115,25 @@ class Keeper:
                 write_options(Path(folder))
                 self.files = {path.name: path.read_bytes() for path in Path(folder).iterdir()}
             self.header = self.header._replace(kind=kind, sources=source_key(NO_NUMBERS))
-        self.began = self.last = time.perf_counter()
+        self.began = self.last = self.looked = time.perf_counter()
 
     @property
     def elapsed_s(self) -> float:
         """Wall-clock time of the run so far, that before it went on included."""
         return self.header.elapsed_s + time.perf_counter() - self.began
 
-    @property
-    def due(self) -> bool:
-        """Whether it is time to write."""
-        return self.asked or 0 < self.every_s <= time.perf_counter() - self.last
+    def due(self, ends: bool) -> bool:
+        """Whether it is time to write; ``ends``: whether the run has just come to its end."""
+        if not self.every_s:
+            return False
+        now = time.perf_counter()
+        if self.asked or (ends and self.at_end) or now - self.last >= self.every_s:
+            return True
+        if now - self.looked < self.pause:
+            return False
+        self.looked, self.pause = now, LOOK_S
+        assert self.own
+        return (self.own / OWN / WISH).exists()
 
     def end(self) -> None:
         """The run has ended: its checkpoint goes, if none is to be kept."""
@@ -124,14 +142,13 @@ class Keeper:
 
     def write(self, parts: Parts) -> None:
         """Write a checkpoint, in the place of the one before."""
-        if not self.every_s or not (self.at_end or self.due):
-            return
         assert self.own
         header = json.dumps(self.header._replace(elapsed_s=self.elapsed_s)._asdict())
         arrays = {f"{part}/{name}": x for part, snapshot in parts.items() for name, x in snapshot.items()}
         texts = {HEADER: header.encode()} | {f"file/{name}": data for name, data in self.files.items()}
         arrays |= {name: np.frombuffer(data, np.uint8) for name, data in texts.items()}
-        new = self.own / OWN / f"new-{CHECKPOINT}"
+        new, began = self.own / OWN / f"new-{CHECKPOINT}", time.perf_counter()
+        (self.own / OWN / WISH).unlink(missing_ok=True)
         try:
             with new.open("wb") as file:
                 np.savez(file, **arrays)  # type: ignore[arg-type]
@@ -146,7 +163,14 @@ class Keeper:
                 f"{self.own / OWN / CHECKPOINT}: must be written, cannot ({error.strerror}). "
                 f"{remedy if kept else 'Nothing was written; make room, or train with --checkpoint 0'}"
             ) from None
-        self.last = time.perf_counter()
+        self.last = self.looked = time.perf_counter()
+        self.pause = max(LOOK_S, 100 * (self.last - began))
+
+
+def wish(folder: Path) -> None:
+    """Let the run that goes on in a folder write a checkpoint soon, if it writes any."""
+    with suppress(OSError):  # it has just ended
+        (folder / OWN / WISH).touch()
 
 
 def read_checkpoint(folder: str | os.PathLike[str]) -> Checkpoint:

@@ -89,6 +89,11 @@ class Fit(Saved):
         """Length of a step (ms)."""
         return self._network.scheme.dt
 
+    @property
+    def reached(self) -> str:
+        """Epochs."""
+        return f"{self.progress['epoch'][-1]:.1f} epochs"
+
     def summary(self) -> dict[str, Any]:
         """The numbers of the run: of the test samples, of the validation's, of the last epoch, and the median time of epochs."""
         said = self.test or self.validation
@@ -248,9 +253,9 @@ def fit(
     table = config.table(source, network, training, initial_weights is not None)
     keeper.begin("samples", lambda new: write_config(new, table, network, initial_weights))
     with unharmed(network):
-        for report in learner.reports():
+        for report in () if keeper.asked else learner.reports():
             keeper.asked = ended(on_report(report))
-            if keeper.due or learner.done:
+            if keeper.due(learner.done):
                 keeper.write({"learner": learner.snapshot()})
             if keeper.asked:
                 break

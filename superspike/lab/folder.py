@@ -109,7 +109,8 @@ def check_folder(folder: PathLike, force: bool, resume: bool = False) -> None:
             raise FolderTakenError(
                 f"{where}: must be empty or absent, holds files; choose another folder, or force (--force) to replace it"
             )
-        if not (where / CONFIG).is_file() and not (where / OWN / "new").is_dir():  # new: a process was killed while it replaced
+        own = ("new", CHECKPOINT)  # of a process that was killed, while it replaced or before; somebody may have watched it
+        if not (where / CONFIG).is_file() and not any((where / OWN / name).exists() for name in own):
             raise FolderTakenError(
                 f"{where}: must be the folder of a run to be replaced, has no config.toml; choose another folder"
             )
@@ -120,6 +121,21 @@ def check_folder(folder: PathLike, force: bool, resume: bool = False) -> None:
         raise ParameterError(f"{where}: must be in a folder that may be written to, {above} may not")
     if shutil.disk_usage(above).free < 2**20:
         raise ParameterError(f"{where}: must be on a disk with room, {above} is full")
+
+
+def is_reserved(where: Path) -> bool:
+    """Whether a process keeps a folder for itself; where there are no locks, whether one has and has not let go of it."""
+    name = where / OWN / "lock"
+    try:
+        with name.open() as lock:
+            import fcntl
+
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except (ImportError, OSError):
+        return True
+    return False
 
 
 def take_lock(where: Path, folder: PathLike) -> int:

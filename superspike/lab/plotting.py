@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import io
 import os
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from ..model.parameters import ParameterError
+from ..model.parameters import ParameterError, extra, one_of
 from ..spikes.trains import Spikes
 from .config import COST_WINDOW, Training
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -24,6 +26,7 @@ BANDS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000
 MOST_DOTS = 20_000  # spikes drawn per panel
 LONGEST = 10_000.0  # ms: of longer periods, two excerpts are drawn
 EXCERPT = 2_000.0  # ms: their length
+FRAMES_PER_S = 6  # of an animation
 FEW = 10  # units: up to here, spikes are drawn as ticks and each unit has its number
 
 
@@ -224,6 +227,48 @@ def draw_spikes(axes: Axes, run: Tables, name: str, begin: float, end: float, si
         alpha=0.55 if name == "target" else 1,
         label=name,
     )
+
+
+def animate(run: Tables, period_ms: float, path: str | os.PathLike[str], most: int) -> None:
+    """Draw a movie of the output over the target: a frame a period, ``most`` in all, denser at the beginning.
+
+    ``run`` has the spikes of all periods.
+    """
+    import matplotlib as mpl
+    from matplotlib.animation import FuncAnimation
+
+    periods = max(1, int((run.periods_ms[-1][1] + 1e-6) / period_ms))
+    frames = np.unique(np.geomspace(1, periods, most).round().astype(int)) - 1
+    n, shown = run.spikes["output"].n, period_ms if period_ms <= LONGEST else EXCERPT
+    margin, size = 0.02 * n, float(np.clip(330 / n, 1.8, 4.0))  # points
+    with mpl.rc_context(), tempfile.TemporaryDirectory(dir=Path(path).resolve().parent) as folder:
+        mpl.rcdefaults()
+        figure = new_figure(6.0, 3.4)
+        axes = figure.subplots()
+
+        def show(frame: int) -> list[Artist]:
+            axes.clear()
+            begin = frame * period_ms
+            draw_spikes(axes, run, "target", begin, begin + shown, size=1.9 * size)
+            draw_spikes(axes, run, "output", begin, begin + shown, size=size)
+            axes.set(xlabel="time (ms)", ylabel="output unit", title=f"after {begin / 1000:.1f} s")
+            axes.set(xlim=(0, shown), ylim=(-0.5 - margin, n - 0.5 + margin))
+            return []
+
+        new = Path(folder) / Path(path).name
+        FuncAnimation(figure, show, frames=frames.tolist()).save(os.fspath(new), movie_writer(path), dpi=100)
+        new.replace(path)
+
+
+def movie_writer(path: str | os.PathLike[str]) -> Any:
+    """What writes a movie into a file of this ending."""
+    import matplotlib as mpl
+    from matplotlib.animation import FFMpegWriter, PillowWriter
+
+    if one_of(f"{os.fspath(path)}: the ending", Path(path).suffix.lower(), (".gif", ".mp4")) == ".gif":
+        return PillowWriter(fps=FRAMES_PER_S)
+    mpl.rcParams["animation.ffmpeg_path"] = extra("imageio_ffmpeg", "movie").get_ffmpeg_exe()
+    return FFMpegWriter(fps=FRAMES_PER_S)
 
 
 def overview(run: Tables) -> Figure:

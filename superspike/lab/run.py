@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from .. import tasks
 from ..model.files import read_arrays
 from ..model.network import Network
-from ..model.parameters import ParameterError
+from ..model.parameters import Param, ParameterError
 from ..model.scheme import to_steps
 from ..spikes.files import write_ras
 from ..spikes.score import agreement
@@ -94,6 +94,22 @@ class Run(Saved):
     def cost_unit(self) -> str:
         """The network's."""
         return self._network.cost_unit
+
+    @property
+    def reached(self) -> str:
+        """Simulated time, with the burn-in."""
+        return f"{self.metrics['time_ms'][-1] / 1000:g} s"
+
+    def animate(self, path: str | os.PathLike[str], most: int = 60) -> None:
+        """Draw a movie (.gif; .mp4 with the extra ``movie``) of the output over the training: a frame a period, ``most`` in all.
+
+        Raises ParameterError unless the run has the spikes of all its periods (``record="spikes"``).
+        """
+        if self.training.record != "spikes":
+            raise ParameterError(
+                f"Run.animate: must have recorded all spikes, has {self.training.record}; train with record='spikes'"
+            )
+        plotting.animate(self, self.task.period_ms, path, Param("", "", ge=1).check("Run.animate.most", most, int))
 
     def summary(self) -> dict[str, Any]:
         """The numbers of the run: cost, rates, speed, and how the output meets its targets (:meth:`answered`)."""

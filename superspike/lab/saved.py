@@ -54,6 +54,11 @@ class Saved(ABC):
         """The network's weights: one (n_pre, n_post) array in mV per projection, in the order of ``network.projections``."""
         return self.network.weights
 
+    @property
+    @abstractmethod
+    def reached(self) -> str:
+        """How far it has come, in words."""
+
     @abstractmethod
     def summary(self) -> dict[str, Any]:
         """The numbers of the run."""

@@ -104,7 +104,7 @@ def train(
     )
 
     def keep(simulation: Simulation, chunk: Chunk, outcome: Outcome) -> None:
-        if chunk.updates and (keeper.due or simulation.step == plan.last_block):
+        if chunk.updates and keeper.due(simulation.step == plan.last_block):
             keeper.write({name: part.snapshot() for name, part in parts.items()})
 
     def report(progress: Progress) -> bool:
@@ -112,7 +112,7 @@ def train(
         return not keeper.asked
 
     reports = [Report(metrics, report, simulation.step * dt)] if on_block else []
-    chunks = probes.cut(plan.chunks(simulation.step), simulation.step)
+    chunks = () if keeper.asked else probes.cut(plan.chunks(simulation.step), simulation.step)
     with unharmed(network):
         finished = follow(simulation, chunks, [metrics, recorder, probes, *reports, keep])
         probes.flush()
@@ -127,7 +127,7 @@ def train(
         spikes=recorder.spikes(windows),
         windows_ms=[(begin * dt, end * dt) for begin, end in windows],
         real_time_factor=simulation.step * dt / 1000 / elapsed,
-        interrupted=not finished and simulation.step < plan.total,
+        interrupted=(keeper.asked or not finished) and simulation.step < plan.total,
         initial_weights=initial_weights,
     )
 
