@@ -351,7 +351,6 @@ def test_what_would_fill_the_memory_is_refused(what: str, tmp_path: Path) -> Non
         ({"hidden": [10**9]}, r"Network\.sizes: must fit into memory"),
         ({"hidden": 1e300}, r"Network\.sizes: must fit into memory"),
         ({"task": "randman", "dimension": 10**9}, r"RandomManifolds\.samples: must fit into memory"),
-        ({"task": "randman", "threads": 10**9}, r"Fitting\.threads: must be a whole number >= 0 and <= 1024"),
         ({"layers": {"a": 1}}, "layers: must be like"),
         ({"projections": {"w0": [["mask", 1]]}}, "projections: must be like"),
     ],

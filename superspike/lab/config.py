@@ -79,7 +79,7 @@ class Fitting(NamedTuple):
     choose: Annotated[str, Param("", "which epoch's weights are kept: the last, or those best on the validation samples")] = (
         "last"
     )
-    threads: Annotated[int, Param("", "cores that share a batch, with the same numbers; 0: all", ge=0, le=1024)] = 1
+    threads: Annotated[int, Param("", "cores that share a batch, with the same numbers; 0: all", ge=0)] = 1
 
 
 class Option(NamedTuple):
