@@ -16,6 +16,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from . import tasks as tasks
+    from .engine.gradient import exact_gradient as exact_gradient
     from .interop.nir import from_nir as from_nir
     from .interop.nir import to_nir as to_nir
     from .interop.plasticity import SuperSpike as SuperSpike
@@ -95,6 +96,7 @@ if TYPE_CHECKING:
 
 # Imported when they are first used: the command line answers --help without waiting for Numba.
 _HOMES = {
+    "engine.gradient": ("exact_gradient",),
     "model.parameters": ("Param", "ParameterError", "parameters"),
     "lab.classification": ("Classification", "classify"),
     "lab.config": ("Fitting", "Training"),

@@ -1,11 +1,18 @@
-"""For one layer that does not spike, the block's sum is the exact gradient of the surrogate loss."""
+"""Exact gradients: backward and forward in time, against finite differences, PyTorch and what the local rule adds up."""
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
+import test_trial
+from helpers import relative
+from test_trial import classifier, dense, samples
 
-from superspike import LIF, FastSigmoid, Network, Rule, Scheme, Spikes, tasks
+from superspike import LIF, FastSigmoid, Network, Rates, Rule, Scheme, Spikes, tasks
+from superspike.engine.classifier import Classifier
+from superspike.engine.gradient import Path, bptt, exact_gradient, trial_cost
 from superspike.engine.simulation import Simulation
 from superspike.lab.config import ENGINES
 
@@ -137,3 +144,113 @@ def test_learning_goes_down_the_gradient() -> None:
     np.testing.assert_allclose(
         np.abs(change[gradient != 0]), 1.0, rtol=1e-4
     )  # RMaxProp's first step is r0 = 1 mV; single precision
+
+
+# --- trials -------------------------------------------------------------------------------------------------------------
+
+SWITCHES = [{"reset": reset, "recurrence": recurrence} for reset, recurrence in itertools.product((True, False), repeat=2)]
+
+
+def small(hidden: list[int], recurrent: bool = False, **options: object) -> tuple[Classifier, test_trial.Samples]:
+    """A classifier whose neurons spike several times a sample, and three samples."""
+    return classifier([40, *hidden, 5], recurrent=recurrent, **options), samples(3, 40, 5)
+
+
+@pytest.mark.parametrize("switches", SWITCHES, ids=str)
+@pytest.mark.parametrize(("hidden", "recurrent", "loss"), [([9], True, "each_step"), ([6, 7], False, "max_over_time"), ([6, 7], True, "max_over_time")])  # fmt: skip
+def test_backward_and_forward_in_time_agree(hidden: list[int], recurrent: bool, loss: str, switches: dict[str, bool]) -> None:
+    net, data = small(hidden, recurrent, loss=loss, rates=Rates(upper=3, upper_strength=0.02, mean=2, mean_strength=0.1))
+    value, back = exact_gradient(net.network, data, **switches)
+    same, forth = exact_gradient(net.network, data, method="rtrl", **switches)
+    assert value == same == pytest.approx(net.gradient(data)[0], rel=1e-12)  # other orders of addition
+    for ours, theirs in zip(back, forth, strict=True):
+        assert np.abs(theirs).max() > 0
+        assert relative(ours, theirs) < 1e-10  # double precision, which resets make some digits less of
+
+
+@pytest.mark.parametrize("recurrent", [False, True])
+def test_without_reset_and_recurrence_the_last_hidden_layers_gradient_is_the_local_rules(recurrent: bool) -> None:
+    rates = Rates(upper=3, upper_strength=0.02)
+    for hidden in ([9], [6, 7]):
+        net, data = small(hidden, recurrent, rates=rates)
+        names = [projection.name for projection in net.network.projections]
+        _, exact = exact_gradient(net.network, data, reset=False, recurrence=False)
+        same = [
+            name for name, a, b in zip(names, net.gradient(data)[1], exact, strict=True) if relative(a, b) < 1e-9
+        ]  # intervals
+        last = len(hidden)
+        assert same == [name for name in names if name in (f"w{last - 1}", f"w{last}", f"v{last}")]
+
+
+def smooth(network: Network, x: np.ndarray) -> Path:
+    """The scheme with σ of a fast sigmoid in the place of Θ: (steps, 1, n) of each layer."""
+    found = Path([x], [x[:0]], [x[:0]])
+    for n in network.sizes[1:]:
+        for own in found:
+            own.append(np.ones((len(x), 1, n)))
+    weights = dict(zip(network.pairs, network.weights, strict=True))
+    u, i = ([np.zeros((1, n)) for n in network.sizes] for _ in range(2))
+    for t in range(len(x)):
+        for k in range(1, len(u)):
+            a, b, c = test_trial.OUTPUT if k == len(u) - 1 else test_trial.HIDDEN
+            h = network.surrogate.beta * (u[k] - 10.0)
+            found.x[k][t], found.spikes[k][t] = u[k], (k < len(u) - 1) * h / (1 + np.abs(h))
+            u[k], i[k] = b * (u[k] - 10.0 * found.spikes[k][t]) + c * i[k], a * i[k]
+        for (pre, post), w in weights.items():
+            i[post] += found.spikes[pre][t] @ w
+    return found
+
+
+def test_the_gradient_of_a_smooth_network_is_its_finite_difference() -> None:
+    """Where spikes are σ and not Θ, the surrogate gradient is the gradient: through layers, recurrence and reset."""
+    net, data = small([6, 7], True, loss="mean_over_time", surrogate=FastSigmoid(0.1))
+    network, x = net.network, dense(data, 0, 40)[:40, None]
+
+    def loss() -> float:
+        return float(trial_cost(network, smooth(network, x), data.labels[:1]).loss[0])
+
+    path = smooth(network, x)
+    found = bptt(network, path, trial_cost(network, path, data.labels[:1]))
+    for w, g in zip(network.weights, found, strict=True):
+        for at in ((0, 0), (3, 2), (5, 4)):
+            here, values = w[at], []
+            for step in (1e-3, -1e-3):
+                w[at] = here + step
+                values.append(loss())
+            w[at] = here
+            assert g[at] == pytest.approx(
+                (values[0] - values[1]) / 2e-3, rel=1e-5, abs=1e-9 * np.abs(g).max()
+            )  # central differences
+
+
+@pytest.mark.parametrize("switches", SWITCHES, ids=str)
+def test_gradients_are_those_of_pytorch(switches: dict[str, bool]) -> None:
+    torch = pytest.importorskip("torch")
+
+    class Spike(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x)
+            return (x > 0).to(x)
+
+        @staticmethod
+        def backward(ctx, g):
+            return g * 2.0 / (1 + 2.0 * ctx.saved_tensors[0].abs()) ** 2
+
+    net, data = small([6, 7], True, loss="mean_over_time")
+    w0, w1, w2, v1, v2 = weights = [torch.tensor(w, requires_grad=True) for w in net.weights]
+    x, y = torch.tensor(np.array([dense(data, k, 40) for k in range(3)])), torch.tensor(data.labels)
+    u, i = ([torch.zeros(3, n, dtype=x.dtype) for n in (6, 7, 5)] for _ in range(2))
+    total = 0.0
+    for t in range(test_trial.STEPS):
+        total = total + u[2] / test_trial.TEMPERATURE / test_trial.STEPS
+        s = [Spike.apply(u[k] - 10.0) for k in range(2)]
+        resets = [own if switches["reset"] else own.detach() for own in s]
+        loops = [own if switches["recurrence"] else own.detach() for own in s]
+        (a, b, c), (ao, bo, co) = test_trial.HIDDEN, test_trial.OUTPUT
+        u = [*(b * (u[k] - 10.0 * resets[k]) + c * i[k] for k in range(2)), bo * u[2] + co * i[2]]
+        i = [a * i[0] + x[:, t] @ w0 + loops[0] @ v1, a * i[1] + s[0] @ w1 + loops[1] @ v2, ao * i[2] + s[1] @ w2]
+    torch.nn.functional.cross_entropy(total, y).backward()
+    _, found = exact_gradient(net.network, data, **switches)
+    for ours, theirs in zip(found, weights, strict=True):
+        assert relative(ours, theirs.grad.numpy()) < 1e-10  # double precision, which resets make some digits less of
