@@ -10,9 +10,9 @@ import test_trial
 from helpers import relative
 from test_trial import classifier, dense, samples
 
-from superspike import LIF, FastSigmoid, Network, Rates, Rule, Scheme, Spikes, tasks
+from superspike import LIF, FastSigmoid, Layer, Network, ParameterError, Projection, Rates, Readout, Rule, Scheme, Spikes, tasks
 from superspike.engine.classifier import Classifier
-from superspike.engine.gradient import Path, bptt, exact_gradient, trial_cost
+from superspike.engine.gradient import Path, bptt, exact_gradient, rasters, run, trial_cost
 from superspike.engine.simulation import Simulation
 from superspike.lab.config import ENGINES
 
@@ -254,3 +254,77 @@ def test_gradients_are_those_of_pytorch(switches: dict[str, bool]) -> None:
     _, found = exact_gradient(net.network, data, **switches)
     for ours, theirs in zip(found, weights, strict=True):
         assert relative(ours, theirs.grad.numpy()) < 1e-10  # double precision, which resets make some digits less of
+
+
+# --- streams ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("integration", "tolerance"), [("exact", 1e-10), ("euler", 0.02)])
+def test_the_gradient_of_a_silent_stream_is_the_rules_but_for_a_step(integration: str, tolerance: float) -> None:
+    """The rule's trace is a step ahead of its error, and Euler's filters of the two decay by e^(−dt/τ) and 1 − dt/τ."""
+    net, error = network(integration), third_factor(integration)
+    value, (found,) = exact_gradient(net, TASK, reset=False)
+    assert value == pytest.approx(0.5 * (error**2).sum(), rel=1e-12)  # other orders of addition
+    ahead = np.vstack([error[1:], np.zeros(N_OUT)])
+    rule = forward_mode(net.weights[0], integration, ahead) * 0.1 / 5  # an error's impulse counts dt/τ
+    assert relative(-found, rule) < tolerance  # double precision; dt/τ
+
+
+GRAPH = [Projection(1, 1, delay=0.0), Projection(0, 2, delay=2.0, mask=0.5), Projection(1, 2, delay=0.3)]
+
+
+def stream(**options: object) -> Network:
+    """Two hidden layers with loops, a skip, delays and a mask, whose neurons are refractory; a flat surrogate tames resets."""
+    given: dict[str, object] = {"neuron": LIF(), "surrogate": FastSigmoid(0.02), "recurrent": True, "projections": GRAPH}
+    return Network([12, 8, 5, 3], w0=100.0, seed=3, scheme=Scheme(precision="double"), **given | options)  # type: ignore[arg-type]
+
+
+NOISE = tasks.poisson(n_inputs=12, input_rate=60.0, outputs=3, target_rate=15.0, period_ms=100.0, seed=4)
+
+
+def test_a_streams_spikes_are_the_engines() -> None:
+    for neuron in (LIF(), LIF(tau_ref=0.0, reset="subtract")):
+        net = stream(neuron=neuron)
+        simulation, found = Simulation(net, NOISE, "clock"), run(net, rasters(net, NOISE)[0])
+        _, log = simulation.advance(1000)
+        for layer in (1, 2, 3):
+            assert found.spikes[layer].sum() > 3
+            np.testing.assert_array_equal(np.argwhere(found.spikes[layer][:, 0]), np.stack(simulation.spikes(log, layer), axis=1))
+
+
+@pytest.mark.parametrize("switches", SWITCHES, ids=str)
+@pytest.mark.parametrize("neuron", [LIF(), LIF(tau_ref=0.5, reset="subtract")], ids=str)
+def test_backward_and_forward_in_time_agree_on_a_stream(neuron: LIF, switches: dict[str, bool]) -> None:
+    net = stream(neuron=neuron)
+    _, back = exact_gradient(net, NOISE, **switches)
+    _, forth = exact_gradient(net, NOISE, method="rtrl", **switches)
+    for ours, theirs in zip(back, forth, strict=True):
+        assert np.abs(theirs).max() > 0
+        assert relative(ours, theirs) < 1e-10  # double precision
+    assert not np.any(back[net.projections.index(GRAPH[1])][~net.masks[net.projections.index(GRAPH[1])]])
+
+
+def test_the_gradient_of_a_readouts_stream_is_the_rules_but_for_two_steps() -> None:
+    """Errors of potentials are not filtered; a hidden synapse's trace is ahead of them by the delay and a step."""
+    layers = [12, 8, Layer(3, Readout(tau_mem=20.0))]
+    net = Network(
+        layers, loss="squared_error", neuron=test_trial.NEURON, surrogate=FastSigmoid(2.0), w0=200.0, seed=3,
+        scheme=Scheme(1.0, 1.0, "exact", "double"),
+    )  # fmt: skip
+    _, exact = exact_gradient(net, NOISE, reset=False)
+    simulation = Simulation(net, NOISE, "clock")
+    simulation.learn(True)
+    simulation.advance(100)
+    hidden, output = simulation.traces["m"]
+    assert relative(-exact[1], output / 10.0) < 1e-12  # errors are in units of 1/h; double precision
+    assert relative(-exact[0], hidden * 1000.0 / 10.0) < 0.2  # feedback is in V; 2 ms of 5
+    assert relative(-exact[0], hidden * 1000.0 / 10.0) > 1e-3
+
+
+def test_what_has_no_exact_gradient_here_is_refused() -> None:
+    with pytest.raises(ParameterError, match=r"Network\.loss: must be van_rossum or squared_error .*, got Windowed"):
+        exact_gradient(stream(loss="windowed"), NOISE)
+    with pytest.raises(ParameterError, match=r"Network\.loss: must be one of trials, such as max_over_time, got VanRossum"):
+        exact_gradient(stream(), samples(3, 12, 3))
+    with pytest.raises(ParameterError, match=r"exact_gradient\.method: must be one of bptt, rtrl, got 'forward'"):
+        exact_gradient(stream(), NOISE, method="forward")

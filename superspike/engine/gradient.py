@@ -34,7 +34,7 @@ from ..tasks import Samples, Task
 Array = NDArray[Any]
 
 METHODS = ("bptt", "rtrl")
-AT_ONCE = 2**20  # numbers of one layer, over steps, samples and neurons
+AT_ONCE = 2**22  # numbers of one layer, over steps, samples and neurons
 
 
 class Path(NamedTuple):
