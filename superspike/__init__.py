@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from .interop.plasticity import SuperSpike as SuperSpike
     from .interop.third_factor import Feedback as Feedback
     from .interop.third_factor import VanRossumError as VanRossumError
+    from .lab.alignment import Alignment as Alignment
+    from .lab.alignment import AlignmentOverTraining as AlignmentOverTraining
+    from .lab.alignment import alignment as alignment
     from .lab.classification import Classification as Classification
     from .lab.classification import classify as classify
     from .lab.config import Fitting as Fitting
@@ -98,6 +101,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "engine.gradient": ("exact_gradient",),
     "model.parameters": ("Param", "ParameterError", "parameters"),
+    "lab.alignment": ("Alignment", "AlignmentOverTraining", "alignment"),
     "lab.classification": ("Classification", "classify"),
     "lab.config": ("Fitting", "Training"),
     "lab.fitting": ("Fit", "fit"),
