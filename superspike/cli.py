@@ -340,14 +340,12 @@ def align(run_folder: str, every: int | None, as_json: bool, **given: Any) -> No
         rows = [("before", *row) for row in variants(network_at_first(run_folder, run), data)]
         rows += [("after", *row) for row in variants(run.network, data)]
     if as_json:
-        found = [{"when": when, "gradient": name, "degrees": x.degrees, "cosine": x.cosines} for when, name, x in rows]
-        click.echo(json.dumps(found).replace("NaN", "null"))
+        click.echo(json.dumps([{"when": when, "gradient": name, "degrees": x.summary()} for when, name, x in rows]))
         return
     click.echo(f"{'when':<8}{'gradient':<16}" + "".join(f"{name:>8}" for name in rows[0][2].projections))
     for when, name, x in rows:
-        click.echo(
-            f"{when:<8}{name:<16}" + "".join(f"{'–' if angle != angle else f'{angle:.1f}°':>8}" for angle in x.degrees.values())
-        )
+        angles = ("–" if angle is None else f"{angle:.1f}°" for angle in x.summary().values())
+        click.echo(f"{when:<8}{name:<16}" + "".join(f"{angle:>8}" for angle in angles))
 
 
 @main.command(short_help="Redraw a run's pictures.")

@@ -286,7 +286,7 @@ def trial_cost(network: Network, path: Path, labels: Array) -> Cost:
         loss[b] = network.loss.errors(own, z, outputs, labels[b], dt, np.float64(network.loss.temperature), e)
         by_x[:, b] = -e
     by_spikes: list[Any] = [0.0] * len(path.spikes)
-    for k in range(1, len(path.spikes) - 1):
+    for k in range(1, len(path.spikes) - 1) if any(network.rates) else ():
         counts = path.spikes[k].sum(axis=0)
         by_spikes[k] = -np.array([[rate_error(n, own.mean(), network.rates) for n in own] for own in counts])
     return Cost(loss, by_spikes, [*[0.0] * (len(path.spikes) - 1), by_x])

@@ -55,6 +55,10 @@ class Alignment(NamedTuple):
         angles = np.degrees(np.arccos(np.clip(self.cosine, -1, 1)))
         return dict(zip(self.projections, angles.tolist(), strict=True))
 
+    def summary(self) -> dict[str, float | None]:
+        """The same with None for NaN."""
+        return {name: None if np.isnan(angle) else angle for name, angle in self.degrees.items()}
+
     def __repr__(self) -> str:
         return f"<Alignment {', '.join(f'{name} {angle:.1f}°' for name, angle in self.degrees.items())}>"
 
