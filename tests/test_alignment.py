@@ -122,4 +122,7 @@ def test_the_command_line_measures_a_stream(tmp_path: Path) -> None:
     found = json.loads(run_cli("align", out, "--json"))
     assert [row["when"] for row in found] == ["before"] * 2 + ["after"] * 2
     assert list(found[0]["degrees"]) == ["w0", "w1"]
+    during = json.loads(run_cli("align", out, "--every", "2", "--json"))
+    assert [row["when"] for row in during[::2]] == ["0", *(row["when"] for row in during[2::2])]
+    assert during[0]["degrees"] == found[0]["degrees"]
     assert "samples: must be left out" in run_cli("align", out, "--samples", "3", status=2)

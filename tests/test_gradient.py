@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import numpy as np
 import pytest
@@ -223,11 +224,10 @@ def test_the_gradient_of_a_smooth_network_is_its_finite_difference() -> None:
             )  # central differences
 
 
-@pytest.mark.parametrize("switches", SWITCHES, ids=str)
-def test_gradients_are_those_of_pytorch(switches: dict[str, bool]) -> None:
-    torch = pytest.importorskip("torch")
+def surrogate_spike(torch: Any, beta: float) -> Any:
+    """Θ forward, a fast sigmoid's slope backward."""
 
-    class Spike(torch.autograd.Function):
+    class Spike(torch.autograd.Function):  # type: ignore[misc, name-defined]
         @staticmethod
         def forward(ctx, x):
             ctx.save_for_backward(x)
@@ -235,8 +235,15 @@ def test_gradients_are_those_of_pytorch(switches: dict[str, bool]) -> None:
 
         @staticmethod
         def backward(ctx, g):
-            return g * 2.0 / (1 + 2.0 * ctx.saved_tensors[0].abs()) ** 2
+            return g * beta / (1 + beta * ctx.saved_tensors[0].abs()) ** 2
 
+    return Spike.apply
+
+
+@pytest.mark.parametrize("switches", SWITCHES, ids=str)
+def test_gradients_are_those_of_pytorch(switches: dict[str, bool]) -> None:
+    torch = pytest.importorskip("torch")
+    spike = surrogate_spike(torch, 2.0)
     net, data = small([6, 7], True, loss="mean_over_time")
     w0, w1, w2, v1, v2 = weights = [torch.tensor(w, requires_grad=True) for w in net.weights]
     x, y = torch.tensor(np.array([dense(data, k, 40) for k in range(3)])), torch.tensor(data.labels)
@@ -244,7 +251,7 @@ def test_gradients_are_those_of_pytorch(switches: dict[str, bool]) -> None:
     total = 0.0
     for t in range(test_trial.STEPS):
         total = total + u[2] / test_trial.TEMPERATURE / test_trial.STEPS
-        s = [Spike.apply(u[k] - 10.0) for k in range(2)]
+        s = [spike(u[k] - 10.0) for k in range(2)]
         resets = [own if switches["reset"] else own.detach() for own in s]
         loops = [own if switches["recurrence"] else own.detach() for own in s]
         (a, b, c), (ao, bo, co) = test_trial.HIDDEN, test_trial.OUTPUT
@@ -302,6 +309,41 @@ def test_backward_and_forward_in_time_agree_on_a_stream(neuron: LIF, switches: d
         assert np.abs(theirs).max() > 0
         assert relative(ours, theirs) < 1e-10  # double precision
     assert not np.any(back[net.projections.index(GRAPH[1])][~net.masks[net.projections.index(GRAPH[1])]])
+
+
+@pytest.mark.parametrize("reset", [True, False])
+def test_a_streams_gradients_are_those_of_pytorch(reset: bool) -> None:
+    """The original's scheme, refractory neurons that rest at 0, and van Rossum's loss, whose filter is in the graph as well."""
+    torch = pytest.importorskip("torch")
+    spike = surrogate_spike(torch, 0.02)
+    net = stream(recurrent=False, projections=())
+    weights = [torch.tensor(w, requires_grad=True) for w in net.weights]
+    inputs, targets = (torch.tensor(x[:, 0]) for x in rasters(net, NOISE))
+    v, i, left = ([torch.zeros(n, dtype=inputs.dtype) for n in net.sizes[1:]] for _ in range(3))
+    e1, e2, loss, spikes = torch.zeros(3, dtype=inputs.dtype), torch.zeros(3, dtype=inputs.dtype), 0.0, []
+    for t in range(len(inputs)):
+        now = [inputs[t]]
+        for k in range(3):
+            left[k] = (left[k] - 1).clamp(min=0)
+            free = (left[k] == 0).to(inputs)
+            x = free * (0.99 * v[k] + 0.01 * i[k]) + (1 - free) * v[k]
+            s = free * spike(x - 10.0)
+            v[k], left[k] = x * (1 - (s if reset else s.detach())), torch.where(s > 0, 51.0, left[k])
+            i[k] = np.exp(-0.1 / 5) * i[k]
+            now.append(s)
+        spikes.append(now)
+        e1 = (1 - 0.02) * e1
+        e2 = 0.99 * e2 + 0.01 * e1
+        loss = loss + 0.5 * (e2**2).sum()
+        if t >= DELAY:
+            late = spikes[t - DELAY]
+            i = [i[k] + late[k] @ weights[k] for k in range(3)]
+            e1 = e1 + 0.02 / (1 - 0.02) * (targets[t - DELAY] - late[3])
+    loss.backward()
+    value, found = exact_gradient(net, NOISE, reset=reset)
+    assert value == pytest.approx(loss.item(), rel=1e-12)  # other orders of addition
+    for ours, theirs in zip(found, weights, strict=True):
+        assert relative(ours, theirs.grad.numpy()) < 1e-10  # double precision
 
 
 def test_the_gradient_of_a_readouts_stream_is_the_rules_but_for_two_steps() -> None:

@@ -26,7 +26,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..model.loss import SquaredError, VanRossum
 from ..model.network import Network
 from ..model.neuron import LIFStep, SubtractStep
-from ..model.parameters import ParameterError, one_of
+from ..model.parameters import ParameterError, check_memory, one_of
 from ..model.readout import of_trials, rate_error
 from ..model.scheme import error_filter, whole_steps
 from ..tasks import Samples, Task
@@ -34,7 +34,7 @@ from ..tasks import Samples, Task
 Array = NDArray[Any]
 
 METHODS = ("bptt", "rtrl")
-AT_ONCE = 2**22  # numbers of one layer, over steps, samples and neurons
+AT_ONCE = 2**22  # numbers of one layer: of so many samples, neurons and, backward in time, steps, or else weights
 
 
 class Path(NamedTuple):
@@ -96,7 +96,8 @@ def exact_gradient(
         return float(cost.loss.sum()), way(network, path, cost, reset=reset, recurrence=recurrence)
     chosen = np.arange(len(data.labels)) if which is None else np.asarray(which, np.int64)
     trials, loss, total = data.in_steps(network.scheme.dt), 0.0, [np.zeros(w.shape) for w in network.weights]
-    size = max(1, AT_ONCE // (trials.n_steps * max(network.sizes)))
+    each = trials.n_steps if method == "bptt" else sum(w.size for w in network.weights)
+    size = max(1, AT_ONCE // (each * max(network.sizes)))
     for first in range(0, len(chosen), size):
         own = chosen[first : first + size]
         path = run(network, raster(trials, own, network.sizes[0]))
@@ -119,6 +120,7 @@ def raster(trials: Any, which: Array, inputs: int) -> Array:
 def rasters(network: Network, task: Task) -> list[Array]:
     """Inputs and targets of one period of a task, as (steps, 1, n)."""
     frozen, found = task.in_steps(network.scheme.dt), []
+    check_memory("Task.period_ms", f"{task.period_ms:g} ms", 64 * frozen.period * sum(network.sizes))
     for (steps, ids), n in zip(frozen.spikes(0, frozen.period), (task.n_inputs, task.n_outputs), strict=True):
         found.append(np.zeros((frozen.period, 1, n)))
         np.add.at(found[-1][:, 0], (steps, ids), 1.0)
