@@ -109,10 +109,8 @@ def test_the_command_line_tells_before_during_and_after(tmp_path: Path) -> None:
     assert text.splitlines()[0].split() == ["when", "gradient", "w0", "w1"]
     assert text.splitlines()[3].startswith("after   exact")
     during = json.loads(run_cli("align", out, "--samples", "50", "--every", "3", "--json"))
-    assert [row["when"] for row in during[::2]] == ["0", *(row["when"] for row in during[2::2])]
-    assert during[0]["degrees"] == found[0]["degrees"], "the same network at first"
-    assert during[-1]["when"] == "2"
-    assert during[-1]["degrees"] == found[-1]["degrees"], "and in the end"
+    assert [row["when"] for row in during[::2]] == ["0", "1", "2"]
+    assert [row["degrees"] for row in during[:2] + during[-2:]] == [row["degrees"] for row in found], "measuring changes nothing"
 
 
 def test_the_command_line_measures_a_stream(tmp_path: Path) -> None:
@@ -122,7 +120,7 @@ def test_the_command_line_measures_a_stream(tmp_path: Path) -> None:
     found = json.loads(run_cli("align", out, "--json"))
     assert [row["when"] for row in found] == ["before"] * 2 + ["after"] * 2
     assert list(found[0]["degrees"]) == ["w0", "w1"]
-    during = json.loads(run_cli("align", out, "--every", "2", "--json"))
-    assert [row["when"] for row in during[::2]] == ["0", *(row["when"] for row in during[2::2])]
-    assert during[0]["degrees"] == found[0]["degrees"]
+    during = json.loads(run_cli("align", out, "--every", "1", "--json"))
+    assert [float(row["when"]) for row in during[::4]] == [0, 1000, 1999.9]  # every second block
+    assert [row["degrees"] for row in during[:2] + during[-2:]] == [row["degrees"] for row in found], "measuring changes nothing"
     assert "samples: must be left out" in run_cli("align", out, "--samples", "3", status=2)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -370,3 +370,34 @@ def test_what_has_no_exact_gradient_here_is_refused() -> None:
         exact_gradient(stream(), samples(3, 12, 3))
     with pytest.raises(ParameterError, match=r"exact_gradient\.method: must be one of bptt, rtrl, got 'forward'"):
         exact_gradient(stream(), NOISE, method="forward")
+    with pytest.raises(ParameterError, match=r"exact_gradient\.which: must be left out, a stream has no samples, got \[0\]"):
+        exact_gradient(stream(), NOISE, [0])
+    with pytest.raises(
+        ParameterError, match=r"exact_gradient\.data: must have the network's 12 inputs and 3 outputs, got <Task 12"
+    ):
+        exact_gradient(stream(), tasks.regular(n_inputs=12, outputs=1))
+    net, data = small([6])
+    for which in ([], [3], [-1]):
+        with pytest.raises(ParameterError, match=r"exact_gradient\.which: must be some samples, with numbers between 0 and 2"):
+            exact_gradient(net.network, data, which)
+    for other in (samples(3, 41, 5, rate=0.5), samples(3, 40, 9)):
+        with pytest.raises(
+            ParameterError, match=r"exact_gradient\.data: must have the network's 40 inputs and 5 classes, has more"
+        ):
+            exact_gradient(net.network, other)
+
+
+class Foreign(NamedTuple):
+    """A neuron of somebody's own: its cell has equations that are not known here."""
+
+    tau_ref: float = 0.0
+
+    def cell(self, dt: float, integration: str) -> tuple[float]:
+        return (dt,)
+
+
+def test_neurons_with_equations_of_their_own_are_refused() -> None:
+    net = stream()
+    net.layers[1] = net.layers[1]._replace(neuron=Foreign())
+    with pytest.raises(ParameterError, match=r"Network\.neuron: must be LIF or a readout where gradients are exact, got tuple"):
+        exact_gradient(net, NOISE)

@@ -85,17 +85,27 @@ def exact_gradient(
 
     Raises
     ------
-    ParameterError for neurons and losses whose gradient is not known here.
+    ParameterError for neurons and losses whose gradient is not known here, and for data that do not fit.
     """
     one_of("exact_gradient.method", method, METHODS)
-    way = bptt if method == "bptt" else rtrl
+    way, ends = bptt if method == "bptt" else rtrl, (network.sizes[0], network.sizes[-1])
     if isinstance(data, Task):
+        if which is not None:
+            raise ParameterError(f"exact_gradient.which: must be left out, a stream has no samples, got {which!r}")
+        if (data.n_inputs, data.n_outputs) != ends:
+            raise ParameterError(
+                f"exact_gradient.data: must have the network's {ends[0]} inputs and {ends[1]} outputs, got {data!r}"
+            )
         inputs, targets = rasters(network, data)
         path = run(network, inputs)
         cost = stream_cost(network, path, targets)
         return float(cost.loss.sum()), way(network, path, cost, reset=reset, recurrence=recurrence)
     chosen = np.arange(len(data.labels)) if which is None else np.asarray(which, np.int64)
     trials, loss, total = data.in_steps(network.scheme.dt), 0.0, [np.zeros(w.shape) for w in network.weights]
+    if not len(chosen) or chosen.min() < 0 or chosen.max() >= len(data.labels):
+        raise ParameterError(f"exact_gradient.which: must be some samples, with numbers between 0 and {len(data.labels) - 1}")
+    if np.max(trials.units, initial=0) >= ends[0] or np.max(data.labels) >= ends[1]:
+        raise ParameterError(f"exact_gradient.data: must have the network's {ends[0]} inputs and {ends[1]} classes, has more")
     each = trials.n_steps if method == "bptt" else sum(w.size for w in network.weights)
     size = max(1, AT_ONCE // (each * max(network.sizes)))
     for first in range(0, len(chosen), size):
