@@ -34,7 +34,8 @@ class ExactClassifier(Classifier):
             path = run(self.network, self._inputs(len(part)) * float(self._models[train].drive))
             cost = trial_cost(self.network, path, labels[part])
             for m, g in zip(sums, bptt(self.network, path, cost, reset=False), strict=True):
-                m -= g.astype(self.dtype)
+                with np.errstate(over="ignore"):  # what is no longer finite is found by the update
+                    m -= g.astype(self.dtype)
         return Outcome(*(np.concatenate(x) for x in zip(*outcomes, strict=True)))
 
     def _inputs(self, n: int) -> NDArray[np.float64]:

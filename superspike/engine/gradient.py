@@ -201,6 +201,7 @@ def slopes(network: Network, path: Path) -> list[Array]:
     return found
 
 
+@np.errstate(over="ignore", invalid="ignore")  # through resets and loops it may grow beyond all numbers
 def bptt(network: Network, path: Path, cost: Cost, *, reset: bool = True, recurrence: bool = True) -> list[Array]:
     """Σ over samples of ∂L/∂W for each projection, backward in time; Λ_y stands for ∂L/∂y.
 
@@ -236,6 +237,7 @@ def summed(spikes: Array, by_current: Array, delay: int) -> Array:
     return found
 
 
+@np.errstate(over="ignore", invalid="ignore")  # through resets and loops it may grow beyond all numbers
 def rtrl(network: Network, path: Path, cost: Cost, *, reset: bool = True, recurrence: bool = True) -> list[Array]:
     """The same forward in time: in each step what each weight w of the network does to each neuron.
 
