@@ -320,8 +320,8 @@ def align(run_folder: str, every: int | None, as_json: bool, **given: Any) -> No
     layer. Of labelled samples their sum; of a stream one period, from rest. 0 is the same way, 90 a way that has nothing to do
     with it. Small networks only: the exact gradient takes every synapse through every step.
     """
-    from .lab.alignment import variants
-    from .lab.job import alignment_over_training, load, network_at_first, samples_of
+    from .lab.alignment import network_at_first, over_training, variants
+    from .lab.job import load, samples_of
     from .lab.run import Run
     from .lab.saved import read_config
 
@@ -335,7 +335,7 @@ def align(run_folder: str, every: int | None, as_json: bool, **given: Any) -> No
         data = samples_of(run, given["part"] or "train", given["data"])[: given["samples"] or 200]
     if every:
         moved = {"data": given["data"]} if given["data"] else {}
-        rows = alignment_over_training(*config.build(read_config(run_folder) | moved), data, every)
+        rows = over_training(*config.build(read_config(run_folder) | moved), data, every)
     else:
         rows = [("before", *row) for row in variants(network_at_first(run_folder, run), data)]
         rows += [("after", *row) for row in variants(run.network, data)]

@@ -11,6 +11,7 @@ gradient's way, as the weights above learn to fit it (Lillicrap et al. 2016): to
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -22,8 +23,13 @@ from ..engine.gradient import exact_gradient
 from ..engine.simulation import Simulation
 from ..model.network import Network
 from ..model.parameters import Param
-from ..tasks import Samples, Task
+from ..tasks import Labelled, Samples, Task
+from . import config
 from .classification import check_samples
+from .fitting import Fit
+from .job import carry_out
+from .run import Run
+from .saved import read_config
 
 Array = NDArray[Any]
 
@@ -162,3 +168,23 @@ class AlignmentOverTraining:
 
     def __repr__(self) -> str:
         return "\n".join(f"{at:g}: {one!r}" for at, one in zip(self.at, self.found, strict=True))
+
+
+def network_at_first(folder: str | os.PathLike[str], run: Run | Fit) -> Network:
+    """The network of the run in a folder, before any training."""
+    sizes = run.network.sizes
+    return config.build_network(read_config(folder), sizes[0], sizes[-1])[0]
+
+
+def over_training(
+    task: Any, network: Network, training: Any, data: Samples | Task, every: int
+) -> list[tuple[str, str, Alignment]]:
+    """Train, and measure every so many reports (or blocks): when, which gradient, and the :class:`Alignment` with it."""
+    watches = dict[str, AlignmentOverTraining]()
+    last: Callable[[Any], bool | None] = lambda report: None  # noqa: E731
+    for name, _ in variants(network, data):
+        last = watches[name] = AlignmentOverTraining(network, data, every, last, **GRADIENTS[name])
+    observers: dict[str, Any] = {"on_report" if isinstance(task, Labelled) else "on_block": last}
+    carry_out(task, network, training, **observers)
+    rows = zip(*(zip(watch.at, watch.found, strict=True) for watch in watches.values()), strict=True)
+    return [(f"{at:g}", name, found) for row in rows for name, (at, found) in zip(watches, row, strict=True)]

@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,6 @@ from ..engine.jit import source_key
 from ..model.network import Network
 from ..model.parameters import Param, ParameterError
 from . import config
-from .alignment import GRADIENTS, Alignment, AlignmentOverTraining, variants
 from .checkpoint import NO_NUMBERS, Checkpoint, Keeper, read_checkpoint
 from .config import EVERY_S
 from .fitting import Fit, fit
@@ -154,26 +153,6 @@ def learns_samples(table: Mapping[str, Any]) -> bool:
 def load(folder: str | os.PathLike[str]) -> Run | Fit:
     """The run that a folder holds."""
     return (Fit if learns_samples(read_config(folder)) else Run).load(folder)
-
-
-def network_at_first(folder: str | os.PathLike[str], run: Run | Fit) -> Network:
-    """The network of the run in a folder, before any training."""
-    sizes = run.network.sizes
-    return config.build_network(read_config(folder), sizes[0], sizes[-1])[0]
-
-
-def alignment_over_training(
-    task: Any, network: Network, training: Any, data: tasks.Samples | tasks.Task, every: int
-) -> list[tuple[str, str, Alignment]]:
-    """Train, and measure every so many reports (or blocks): when, which gradient, and the :class:`Alignment` with it."""
-    watches = dict[str, AlignmentOverTraining]()
-    last: Callable[[Any], bool | None] = lambda report: None  # noqa: E731
-    for name, _ in variants(network, data):
-        last = watches[name] = AlignmentOverTraining(network, data, every, last, **GRADIENTS[name])
-    observers: dict[str, Any] = {"on_report" if isinstance(task, tasks.Labelled) else "on_block": last}
-    carry_out(task, network, training, **observers)
-    rows = zip(*(zip(watch.at, watch.found, strict=True) for watch in watches.values()), strict=True)
-    return [(f"{at:g}", name, found) for row in rows for name, (at, found) in zip(watches, row, strict=True)]
 
 
 def samples_of(run: Fit, part: str, data: str | None) -> tasks.Samples:
