@@ -75,6 +75,7 @@ if TYPE_CHECKING:
     from .model.surrogate import Gaussian as Gaussian
     from .model.surrogate import Linear as Linear
     from .model.surrogate import PiecewiseLinear as PiecewiseLinear
+    from .model.surrogate import ScaledFastSigmoid as ScaledFastSigmoid
     from .model.surrogate import Sigmoid as Sigmoid
     from .spikes.distance import van_rossum_distance as van_rossum_distance
     from .spikes.distance import van_rossum_matrix as van_rossum_matrix
@@ -124,7 +125,7 @@ _HOMES = {
     "spikes.files": ("read_ras", "write_ras"),
     "spikes.score": ("answers", "match"),
     "spikes.distance": ("van_rossum_distance", "van_rossum_matrix"),
-    "model.surrogate": ("Exponential", "FastSigmoid", "Gaussian", "Linear", "PiecewiseLinear", "Sigmoid"),
+    "model.surrogate": ("Exponential", "FastSigmoid", "Gaussian", "Linear", "PiecewiseLinear", "ScaledFastSigmoid", "Sigmoid"),
     "lab.sweep": ("sweep",),
     "tasks": (
         "Task",

@@ -18,6 +18,7 @@ their own layer (``recurrence=False``). The local rule takes them so, and leaves
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -32,6 +33,8 @@ from ..model.scheme import error_filter, whole_steps
 from ..tasks import Samples, Task
 
 Array = NDArray[Any]
+
+Slope = Callable[[Any, Array], Array]  # what finds σ' of many numbers
 
 METHODS = ("bptt", "rtrl")
 AT_ONCE = 2**22  # numbers of one layer: of so many samples, neurons and, backward in time, steps, or else weights
@@ -188,21 +191,27 @@ def kept(cell: Any, s: Array) -> Any:
     return 1.0 if isinstance(cell, SubtractStep) else 1 - s
 
 
-def slopes(network: Network, path: Path) -> list[Array]:
+def one_by_one(surrogate: Any, x: Array) -> Array:
+    """σ' of each number in ``x``: a surrogate takes no arrays."""
+    found: Array = np.fromiter(map(surrogate.derivative, x.ravel().tolist()), float, x.size).reshape(x.shape)
+    return found
+
+
+def slopes(network: Network, path: Path, slope: Slope = one_by_one) -> list[Array]:
     """f(x − ϑ) of each layer, 0 where a neuron is refractory, and of a readout."""
     found = [path.spikes[0][:0]]
     for k, (layer, cell) in enumerate(zip(network.layers[1:], cells(network), strict=True), 1):
         if np.isinf(cell.threshold):
             found.append(np.zeros_like(path.x[k]))
             continue
-        beyond = (path.x[k] - cell.threshold).ravel().tolist()  # numbers: a surrogate takes no arrays
-        f = np.fromiter(map(layer.surrogate.derivative, beyond), float, len(beyond))
-        found.append(f.reshape(path.x[k].shape) * path.free[k])
+        found.append(slope(layer.surrogate, path.x[k] - cell.threshold) * path.free[k])
     return found
 
 
 @np.errstate(over="ignore", invalid="ignore")  # through resets and loops it may grow beyond all numbers
-def bptt(network: Network, path: Path, cost: Cost, *, reset: bool = True, recurrence: bool = True) -> list[Array]:
+def bptt(
+    network: Network, path: Path, cost: Cost, *, reset: bool = True, recurrence: bool = True, slope: Slope = one_by_one
+) -> list[Array]:  # fmt: skip
     """Σ over samples of ∂L/∂W for each projection, backward in time; Λ_y stands for ∂L/∂y.
 
         Λ_I(t) = α Λ_I(t+1) + c Λ_x(t+1)                         Λ_S(t) = ∂L/∂S(t) + Σ_k Λ_I(t + D_k) W_kᵀ − r Λ_v(t)
@@ -211,7 +220,7 @@ def bptt(network: Network, path: Path, cost: Cost, *, reset: bool = True, recurr
 
     Source: Neftci, Mostafa & Zenke (2019).
     """
-    joined, layers, f = wiring(network, recurrence), [*enumerate(cells(network), 1)], slopes(network, path)
+    joined, layers, f = wiring(network, recurrence), [*enumerate(cells(network), 1)], slopes(network, path, slope)
     by_current = [np.zeros_like(s) for s in path.spikes]
     before, onto_v, onto_current = ([np.zeros_like(s[0]) for s in path.spikes] for _ in range(3))
     steps = len(path.spikes[0])
