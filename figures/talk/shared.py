@@ -9,7 +9,7 @@ import numpy as np
 
 sys.path.append(str(Path(__file__).parents[1]))
 
-from common import COLORS, CONDITIONS, WIDTH, command_line, new_figure, panel, run_script, traces
+from common import COLORS, WIDTH, command_line, draw_curves, new_figure, panel, run_script, traces
 
 from superspike.engine.jit import source_key
 
@@ -41,5 +41,5 @@ def in_words(values, digits: int = 1) -> str:
 
 
 __all__ = [
-    "COLORS", "CONDITIONS", "FEEDBACKS", "WIDTH", "command_line", "in_words", "made_once", "new_figure", "panel", "percent", "run_script", "traces",
+    "COLORS", "FEEDBACKS", "WIDTH", "command_line", "draw_curves", "in_words", "made_once", "new_figure", "panel", "percent", "run_script", "traces",
 ]  # fmt: skip

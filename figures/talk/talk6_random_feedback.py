@@ -15,8 +15,8 @@ MANIFOLDS, MNIST = "#117733", "#88CCEE"  # colours
 
 def draw(figure):
     """Angles over time and epochs, and the weights at the end."""
-    seeds = figure.size(5, 2)
-    seconds, epochs = figure.size((3, 10, 30, 100, 300, 1000), (3, 30)), figure.size((1, 2, 4, 8, 16), (1, 4))
+    seeds = figure.size(5, 1)
+    seconds, epochs = figure.size((3, 10, 30, 100, 300, 1000), (3, 30)), figure.size((1, 2, 4, 8, 16), (2, 8))
     picture = new_figure(WIDTH, 3.0)
     stream, trials, scatter = picture.subplots(1, 3, width_ratios=[1, 1, 0.9])
     for axes, letter in zip((stream, trials, scatter), "abc", strict=True):
@@ -34,7 +34,7 @@ def draw(figure):
             f"cost {first:.1f} Hz after {seconds[0]} s, {last:.1f} in the end",
         )
 
-    manifolds = {"task": "randman", "feedback": "random"}
+    manifolds = {"task": "randman", "feedback": "random"} | figure.size({}, {"samples": 300})
     runs = along(figure, manifolds | {"hidden": "100"}, "epochs", epochs, seeds)
     angles = draw_angles(trials, epochs, runs, "manifolds", MANIFOLDS)
     say(figure, "random manifolds, one hidden layer", angles, reached(runs))
