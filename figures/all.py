@@ -1,17 +1,22 @@
-"""All figures, one after the other. Finished runs are kept: started again, it goes on from them."""
+"""All figures, the paper's and the talk's, one after the other. Finished runs are kept: started again, it goes on from them."""
 
 import importlib
+import sys
 import time
 
 from common import HERE, command_line
 
+sys.path.append(str(HERE / "talk"))
+
 SCRIPTS = [
     "fig1_optimizers", "fig2_one_neuron", "fig3_quantities", "fig4_feedback", "fig5_xor", "fig6_firing_statistics", "fig7_hidden_sizes",
     "fig8_regulariser", "demo_picture",
+    "talk1_binary_network", "talk2_mnist", "talk3_fashion_mnist", "talk4_surrogates", "talk5_spoken_digits", "talk6_random_feedback",
+    "talk7_prediction",
 ]  # fmt: skip
 
 
-def main(out=HERE, quick=False, jobs=None, data=None):
+def main(out=None, quick=False, jobs=None, data=None):
     """Draw them all; print how long each took."""
     for name in SCRIPTS:
         began = time.perf_counter()

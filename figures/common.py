@@ -37,6 +37,7 @@ class Figure:
     def __init__(self, name: str, out: str | Path, quick: bool, jobs: int | None, data: str | Path | None) -> None:
         self.name, self.out, self.quick, self.jobs = name, Path(out), quick, jobs
         self.data = Path(data) if data else None
+        assert self.data is None or self.data.is_dir(), f"--data: must be a folder, got {data}"
         self.claims: list[tuple[str, str, str, bool | None]] = []
         self.asserted: list[tuple[str, bool]] = []
         self.out.mkdir(parents=True, exist_ok=True)
@@ -65,14 +66,26 @@ class Figure:
 
     def files(self, task: str, ids_from: int) -> dict | None:
         """The options that name SSBM's files, if there is a folder of them."""
-        if self.data is None:
+        folder = self.folder(task)
+        if folder is None:
             return None
         return {
-            "input": str(self.data / task / "input.ras"),
-            "target": str(self.data / task / "target.ras"),
+            "input": str(folder / "input.ras"),
+            "target": str(folder / "target.ras"),
             "target_ids_from": ids_from,
             **{"poisson": {"period": "500ms"}, "auryn": {"period": "3500ms"}, "oxford": {"period": "1890ms"}}[task],
         }
+
+    def folder(self, name: str) -> Path | None:
+        """The folder of a task's or data set's files in that of --data, if it is there."""
+        return self.data / name if self.data is not None and (self.data / name).is_dir() else None
+
+    def skip(self, text: str, paper: str, name: str, *panels) -> None:
+        """Say in the table, and in its panels, that a data set is not there."""
+        self.note(text, paper, f"skipped: needs --data DIR with a folder {name}")
+        for axes in panels:
+            axes.set_axis_off()
+            axes.text(0.5, 0.5, f"needs --data DIR/{name}", ha="center", va="center", color="0.5", transform=axes.transAxes)
 
     def claim(self, text: str, paper: str, ours: str, holds: bool, quick: bool = True) -> None:
         """Put a claim of the paper into the table, and whether it holds here; ``quick`` if runs of --quick can show it."""
@@ -97,10 +110,10 @@ class Figure:
 
 
 def run_script(draw, name: str):
-    """``main(out, quick, jobs, data)`` of a figure's script, from the function that draws it."""
+    """``main(out, quick, jobs, data)`` of a figure's script, from the function that draws it; it goes beside the script."""
 
-    def main(out=HERE, quick=False, jobs=None, data=None) -> Figure:
-        figure = Figure(name, out, quick, jobs, data)
+    def main(out=None, quick=False, jobs=None, data=None) -> Figure:
+        figure = Figure(name, out or Path(draw.__code__.co_filename).parent, quick, jobs, data)
         with rc_context(STYLE):
             draw(figure)
         return figure
@@ -113,9 +126,9 @@ def command_line(main) -> None:
     """``python figures/NAME.py [--quick] [--out DIR] [--jobs N] [--data DIR]``."""
     parser = argparse.ArgumentParser(description=sys.modules[main.__module__].__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer and shorter runs")
-    parser.add_argument("--out", default=HERE, help="folder of the pictures and of the kept runs")
+    parser.add_argument("--out", help="folder of the pictures and of the kept runs, by default the script's")
     parser.add_argument("--jobs", type=int, help="processes, by default one per core")
-    parser.add_argument("--data", help="folder of the SSBM files, instead of the stand-ins")
+    parser.add_argument("--data", help="folder of folders: the SSBM tasks', and mnist, fashion-mnist, shd")
     main(**vars(parser.parse_args()))
 
 

@@ -16,11 +16,15 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from . import tasks as tasks
+    from .engine.gradient import exact_gradient as exact_gradient
     from .interop.nir import from_nir as from_nir
     from .interop.nir import to_nir as to_nir
     from .interop.plasticity import SuperSpike as SuperSpike
     from .interop.third_factor import Feedback as Feedback
     from .interop.third_factor import VanRossumError as VanRossumError
+    from .lab.alignment import Alignment as Alignment
+    from .lab.alignment import AlignmentOverTraining as AlignmentOverTraining
+    from .lab.alignment import alignment as alignment
     from .lab.classification import Classification as Classification
     from .lab.classification import classify as classify
     from .lab.config import Fitting as Fitting
@@ -71,6 +75,7 @@ if TYPE_CHECKING:
     from .model.surrogate import Gaussian as Gaussian
     from .model.surrogate import Linear as Linear
     from .model.surrogate import PiecewiseLinear as PiecewiseLinear
+    from .model.surrogate import ScaledFastSigmoid as ScaledFastSigmoid
     from .model.surrogate import Sigmoid as Sigmoid
     from .spikes.distance import van_rossum_distance as van_rossum_distance
     from .spikes.distance import van_rossum_matrix as van_rossum_matrix
@@ -95,7 +100,9 @@ if TYPE_CHECKING:
 
 # Imported when they are first used: the command line answers --help without waiting for Numba.
 _HOMES = {
+    "engine.gradient": ("exact_gradient",),
     "model.parameters": ("Param", "ParameterError", "parameters"),
+    "lab.alignment": ("Alignment", "AlignmentOverTraining", "alignment"),
     "lab.classification": ("Classification", "classify"),
     "lab.config": ("Fitting", "Training"),
     "lab.fitting": ("Fit", "fit"),
@@ -118,7 +125,7 @@ _HOMES = {
     "spikes.files": ("read_ras", "write_ras"),
     "spikes.score": ("answers", "match"),
     "spikes.distance": ("van_rossum_distance", "van_rossum_matrix"),
-    "model.surrogate": ("Exponential", "FastSigmoid", "Gaussian", "Linear", "PiecewiseLinear", "Sigmoid"),
+    "model.surrogate": ("Exponential", "FastSigmoid", "Gaussian", "Linear", "PiecewiseLinear", "ScaledFastSigmoid", "Sigmoid"),
     "lab.sweep": ("sweep",),
     "tasks": (
         "Task",

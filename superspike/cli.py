@@ -305,6 +305,50 @@ def evaluate_samples(run: Any, as_json: bool, data: str | None, part: str | None
         click.echo(" ".join(f"{word or '.':>{width}}" for word in (name or " ", *row)))
 
 
+@main.command(short_help="Measure how far the local rule points from the exact gradient.")
+@click.argument("run_folder", metavar="RUN")
+@click.option("--data", metavar="DIR", help="of labelled samples: where they are now  [default: where they were]")
+@click.option("--part", type=click.Choice(tasks.Split._fields), help="of labelled samples: which  [default: train]")
+@click.option("--samples", type=click.IntRange(1), help="of labelled samples: how many  [default: 200]")
+@click.option(
+    "--every", type=click.IntRange(1), help="train again, and measure after every so many reports (tenths of an epoch; blocks)"
+)
+@click.option("--json", "as_json", is_flag=True, help="print the angles, machine-readable")
+def align(run_folder: str, every: int | None, as_json: bool, **given: Any) -> None:
+    """Print the angle between what the local rule adds up and the exact surrogate gradient, before and after training.
+
+    Of the gradient as it is, and of those that take spikes as given where they reset a neuron, and where they reach their own
+    layer. Of labelled samples their sum; of a stream one period, from rest. 0 is the same way, 90 a way that has nothing to do
+    with it. Small networks only: the exact gradient takes every synapse through every step.
+    """
+    from .lab.alignment import network_at_first, over_training, variants
+    from .lab.job import load, samples_of
+    from .lab.run import Run
+    from .lab.saved import read_config
+
+    run = load(run_folder)
+    if isinstance(run, Run):
+        for name, value in given.items():
+            if value is not None:
+                raise ParameterError(f"{name}: must be left out, {run_folder} learned a stream")
+        data: Any = run.task
+    else:
+        data = samples_of(run, given["part"] or "train", given["data"])[: given["samples"] or 200]
+    if every:
+        moved = {"data": given["data"]} if given["data"] else {}
+        rows = over_training(*config.build(read_config(run_folder) | moved), data, every)
+    else:
+        rows = [("before", *row) for row in variants(network_at_first(run_folder, run), data)]
+        rows += [("after", *row) for row in variants(run.network, data)]
+    if as_json:
+        click.echo(json.dumps([{"when": when, "gradient": name, "degrees": x.summary()} for when, name, x in rows]))
+        return
+    click.echo(f"{'when':<8}{'gradient':<16}" + "".join(f"{name:>8}" for name in rows[0][2].projections))
+    for when, name, x in rows:
+        angles = ("–" if angle is None else f"{angle:.1f}°" for angle in x.summary().values())
+        click.echo(f"{when:<8}{name:<16}" + "".join(f"{angle:>8}" for angle in angles))
+
+
 @main.command(short_help="Redraw a run's pictures.")
 @click.argument("run_folder", metavar="RUN")
 @click.option("--out", metavar="DIR", help="where to draw  [default: the run's folder]")

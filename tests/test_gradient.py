@@ -1,11 +1,19 @@
-"""For one layer that does not spike, the block's sum is the exact gradient of the surrogate loss."""
+"""Exact gradients: backward and forward in time, against finite differences, PyTorch and what the local rule adds up."""
 
 from __future__ import annotations
 
+import itertools
+from typing import Any, NamedTuple
+
 import numpy as np
 import pytest
+import test_trial
+from helpers import relative
+from test_trial import classifier, dense, samples
 
-from superspike import LIF, FastSigmoid, Network, Rule, Scheme, Spikes, tasks
+from superspike import LIF, FastSigmoid, Layer, Network, ParameterError, Projection, Rates, Readout, Rule, Scheme, Spikes, tasks
+from superspike.engine.classifier import Classifier
+from superspike.engine.gradient import Path, bptt, exact_gradient, rasters, run, trial_cost
 from superspike.engine.simulation import Simulation
 from superspike.lab.config import ENGINES
 
@@ -137,3 +145,259 @@ def test_learning_goes_down_the_gradient() -> None:
     np.testing.assert_allclose(
         np.abs(change[gradient != 0]), 1.0, rtol=1e-4
     )  # RMaxProp's first step is r0 = 1 mV; single precision
+
+
+# --- trials -------------------------------------------------------------------------------------------------------------
+
+SWITCHES = [{"reset": reset, "recurrence": recurrence} for reset, recurrence in itertools.product((True, False), repeat=2)]
+
+
+def small(hidden: list[int], recurrent: bool = False, **options: object) -> tuple[Classifier, test_trial.Samples]:
+    """A classifier whose neurons spike several times a sample, and three samples."""
+    return classifier([40, *hidden, 5], recurrent=recurrent, **options), samples(3, 40, 5)
+
+
+@pytest.mark.parametrize("switches", SWITCHES, ids=str)
+@pytest.mark.parametrize(("hidden", "recurrent", "loss"), [([9], True, "each_step"), ([6, 7], False, "max_over_time"), ([6, 7], True, "max_over_time")])  # fmt: skip
+def test_backward_and_forward_in_time_agree(hidden: list[int], recurrent: bool, loss: str, switches: dict[str, bool]) -> None:
+    net, data = small(hidden, recurrent, loss=loss, rates=Rates(upper=3, upper_strength=0.02, mean=2, mean_strength=0.1))
+    value, back = exact_gradient(net.network, data, **switches)
+    same, forth = exact_gradient(net.network, data, method="rtrl", **switches)
+    assert value == same == pytest.approx(net.gradient(data)[0], rel=1e-12)  # other orders of addition
+    for ours, theirs in zip(back, forth, strict=True):
+        assert np.abs(theirs).max() > 0
+        assert relative(ours, theirs) < 1e-10  # double precision, which resets make some digits less of
+
+
+@pytest.mark.parametrize("recurrent", [False, True])
+def test_without_reset_and_recurrence_the_last_hidden_layers_gradient_is_the_local_rules(recurrent: bool) -> None:
+    rates = Rates(upper=3, upper_strength=0.02)
+    for hidden in ([9], [6, 7]):
+        net, data = small(hidden, recurrent, rates=rates)
+        names = [projection.name for projection in net.network.projections]
+        _, exact = exact_gradient(net.network, data, reset=False, recurrence=False)
+        same = [
+            name for name, a, b in zip(names, net.gradient(data)[1], exact, strict=True) if relative(a, b) < 1e-9
+        ]  # intervals
+        last = len(hidden)
+        assert same == [name for name in names if name in (f"w{last - 1}", f"w{last}", f"v{last}")]
+
+
+def smooth(network: Network, x: np.ndarray) -> Path:
+    """The scheme with σ of a fast sigmoid in the place of Θ: (steps, 1, n) of each layer."""
+    found = Path([x], [x[:0]], [x[:0]])
+    for n in network.sizes[1:]:
+        for own in found:
+            own.append(np.ones((len(x), 1, n)))
+    weights = dict(zip(network.pairs, network.weights, strict=True))
+    u, i = ([np.zeros((1, n)) for n in network.sizes] for _ in range(2))
+    for t in range(len(x)):
+        for k in range(1, len(u)):
+            a, b, c = test_trial.OUTPUT if k == len(u) - 1 else test_trial.HIDDEN
+            h = network.surrogate.beta * (u[k] - 10.0)
+            found.x[k][t], found.spikes[k][t] = u[k], (k < len(u) - 1) * h / (1 + np.abs(h))
+            u[k], i[k] = b * (u[k] - 10.0 * found.spikes[k][t]) + c * i[k], a * i[k]
+        for (pre, post), w in weights.items():
+            i[post] += found.spikes[pre][t] @ w
+    return found
+
+
+def test_the_gradient_of_a_smooth_network_is_its_finite_difference() -> None:
+    """Where spikes are σ and not Θ, the surrogate gradient is the gradient: through layers, recurrence and reset."""
+    net, data = small([6, 7], True, loss="mean_over_time", surrogate=FastSigmoid(0.1))
+    network, x = net.network, dense(data, 0, 40)[:40, None]
+
+    def loss() -> float:
+        return float(trial_cost(network, smooth(network, x), data.labels[:1]).loss[0])
+
+    path = smooth(network, x)
+    found = bptt(network, path, trial_cost(network, path, data.labels[:1]))
+    for w, g in zip(network.weights, found, strict=True):
+        for at in ((0, 0), (3, 2), (5, 4)):
+            here, values = w[at], []
+            for step in (1e-3, -1e-3):
+                w[at] = here + step
+                values.append(loss())
+            w[at] = here
+            assert g[at] == pytest.approx(
+                (values[0] - values[1]) / 2e-3, rel=1e-5, abs=1e-9 * np.abs(g).max()
+            )  # central differences
+
+
+def surrogate_spike(torch: Any, beta: float) -> Any:
+    """Θ forward, a fast sigmoid's slope backward."""
+
+    class Spike(torch.autograd.Function):  # type: ignore[misc, name-defined]
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x)
+            return (x > 0).to(x)
+
+        @staticmethod
+        def backward(ctx, g):
+            return g * beta / (1 + beta * ctx.saved_tensors[0].abs()) ** 2
+
+    return Spike.apply
+
+
+@pytest.mark.parametrize("switches", SWITCHES, ids=str)
+def test_gradients_are_those_of_pytorch(switches: dict[str, bool]) -> None:
+    torch = pytest.importorskip("torch")
+    spike = surrogate_spike(torch, 2.0)
+    net, data = small([6, 7], True, loss="mean_over_time")
+    w0, w1, w2, v1, v2 = weights = [torch.tensor(w, requires_grad=True) for w in net.weights]
+    x, y = torch.tensor(np.array([dense(data, k, 40) for k in range(3)])), torch.tensor(data.labels)
+    u, i = ([torch.zeros(3, n, dtype=x.dtype) for n in (6, 7, 5)] for _ in range(2))
+    total = 0.0
+    for t in range(test_trial.STEPS):
+        total = total + u[2] / test_trial.TEMPERATURE / test_trial.STEPS
+        s = [spike(u[k] - 10.0) for k in range(2)]
+        resets = [own if switches["reset"] else own.detach() for own in s]
+        loops = [own if switches["recurrence"] else own.detach() for own in s]
+        (a, b, c), (ao, bo, co) = test_trial.HIDDEN, test_trial.OUTPUT
+        u = [*(b * (u[k] - 10.0 * resets[k]) + c * i[k] for k in range(2)), bo * u[2] + co * i[2]]
+        i = [a * i[0] + x[:, t] @ w0 + loops[0] @ v1, a * i[1] + s[0] @ w1 + loops[1] @ v2, ao * i[2] + s[1] @ w2]
+    torch.nn.functional.cross_entropy(total, y).backward()
+    _, found = exact_gradient(net.network, data, **switches)
+    for ours, theirs in zip(found, weights, strict=True):
+        assert relative(ours, theirs.grad.numpy()) < 1e-10  # double precision, which resets make some digits less of
+
+
+# --- streams ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("integration", "tolerance"), [("exact", 1e-10), ("euler", 0.02)])
+def test_the_gradient_of_a_silent_stream_is_the_rules_but_for_a_step(integration: str, tolerance: float) -> None:
+    """The rule's trace is a step ahead of its error, and Euler's filters of the two decay by e^(−dt/τ) and 1 − dt/τ."""
+    net, error = network(integration), third_factor(integration)
+    value, (found,) = exact_gradient(net, TASK, reset=False)
+    assert value == pytest.approx(0.5 * (error**2).sum(), rel=1e-12)  # other orders of addition
+    ahead = np.vstack([error[1:], np.zeros(N_OUT)])
+    rule = forward_mode(net.weights[0], integration, ahead) * 0.1 / 5  # an error's impulse counts dt/τ
+    assert relative(-found, rule) < tolerance  # double precision; dt/τ
+
+
+GRAPH = [Projection(1, 1, delay=0.0), Projection(0, 2, delay=2.0, mask=0.5), Projection(1, 2, delay=0.3)]
+
+
+def stream(**options: object) -> Network:
+    """Two hidden layers with loops, a skip, delays and a mask, whose neurons are refractory; a flat surrogate tames resets."""
+    given: dict[str, object] = {"neuron": LIF(), "surrogate": FastSigmoid(0.02), "recurrent": True, "projections": GRAPH}
+    return Network([12, 8, 5, 3], w0=100.0, seed=3, scheme=Scheme(precision="double"), **given | options)  # type: ignore[arg-type]
+
+
+NOISE = tasks.poisson(n_inputs=12, input_rate=60.0, outputs=3, target_rate=15.0, period_ms=100.0, seed=4)
+
+
+def test_a_streams_spikes_are_the_engines() -> None:
+    for neuron in (LIF(), LIF(tau_ref=0.0, reset="subtract")):
+        net = stream(neuron=neuron)
+        simulation, found = Simulation(net, NOISE, "clock"), run(net, rasters(net, NOISE)[0])
+        _, log = simulation.advance(1000)
+        for layer in (1, 2, 3):
+            assert found.spikes[layer].sum() > 3
+            np.testing.assert_array_equal(np.argwhere(found.spikes[layer][:, 0]), np.stack(simulation.spikes(log, layer), axis=1))
+
+
+@pytest.mark.parametrize("switches", SWITCHES, ids=str)
+@pytest.mark.parametrize("neuron", [LIF(), LIF(tau_ref=0.5, reset="subtract")], ids=str)
+def test_backward_and_forward_in_time_agree_on_a_stream(neuron: LIF, switches: dict[str, bool]) -> None:
+    net = stream(neuron=neuron)
+    _, back = exact_gradient(net, NOISE, **switches)
+    _, forth = exact_gradient(net, NOISE, method="rtrl", **switches)
+    for ours, theirs in zip(back, forth, strict=True):
+        assert np.abs(theirs).max() > 0
+        assert relative(ours, theirs) < 1e-10  # double precision
+    assert not np.any(back[net.projections.index(GRAPH[1])][~net.masks[net.projections.index(GRAPH[1])]])
+
+
+@pytest.mark.parametrize("reset", [True, False])
+def test_a_streams_gradients_are_those_of_pytorch(reset: bool) -> None:
+    """The original's scheme, refractory neurons that rest at 0, and van Rossum's loss, whose filter is in the graph as well."""
+    torch = pytest.importorskip("torch")
+    spike = surrogate_spike(torch, 0.02)
+    net = stream(recurrent=False, projections=())
+    weights = [torch.tensor(w, requires_grad=True) for w in net.weights]
+    inputs, targets = (torch.tensor(x[:, 0]) for x in rasters(net, NOISE))
+    v, i, left = ([torch.zeros(n, dtype=inputs.dtype) for n in net.sizes[1:]] for _ in range(3))
+    e1, e2, loss, spikes = torch.zeros(3, dtype=inputs.dtype), torch.zeros(3, dtype=inputs.dtype), 0.0, []
+    for t in range(len(inputs)):
+        now = [inputs[t]]
+        for k in range(3):
+            left[k] = (left[k] - 1).clamp(min=0)
+            free = (left[k] == 0).to(inputs)
+            x = free * (0.99 * v[k] + 0.01 * i[k]) + (1 - free) * v[k]
+            s = free * spike(x - 10.0)
+            v[k], left[k] = x * (1 - (s if reset else s.detach())), torch.where(s > 0, 51.0, left[k])
+            i[k] = np.exp(-0.1 / 5) * i[k]
+            now.append(s)
+        spikes.append(now)
+        e1 = (1 - 0.02) * e1
+        e2 = 0.99 * e2 + 0.01 * e1
+        loss = loss + 0.5 * (e2**2).sum()
+        if t >= DELAY:
+            late = spikes[t - DELAY]
+            i = [i[k] + late[k] @ weights[k] for k in range(3)]
+            e1 = e1 + 0.02 / (1 - 0.02) * (targets[t - DELAY] - late[3])
+    loss.backward()
+    value, found = exact_gradient(net, NOISE, reset=reset)
+    assert value == pytest.approx(loss.item(), rel=1e-12)  # other orders of addition
+    for ours, theirs in zip(found, weights, strict=True):
+        assert relative(ours, theirs.grad.numpy()) < 1e-10  # double precision
+
+
+def test_the_gradient_of_a_readouts_stream_is_the_rules_but_for_two_steps() -> None:
+    """Errors of potentials are not filtered; a hidden synapse's trace is ahead of them by the delay and a step."""
+    layers = [12, 8, Layer(3, Readout(tau_mem=20.0))]
+    net = Network(
+        layers, loss="squared_error", neuron=test_trial.NEURON, surrogate=FastSigmoid(2.0), w0=200.0, seed=3,
+        scheme=Scheme(1.0, 1.0, "exact", "double"),
+    )  # fmt: skip
+    _, exact = exact_gradient(net, NOISE, reset=False)
+    simulation = Simulation(net, NOISE, "clock")
+    simulation.learn(True)
+    simulation.advance(100)
+    hidden, output = simulation.traces["m"]
+    assert relative(-exact[1], output / 10.0) < 1e-12  # errors are in units of 1/h; double precision
+    assert relative(-exact[0], hidden * 1000.0 / 10.0) < 0.2  # feedback is in V; 2 ms of 5
+    assert relative(-exact[0], hidden * 1000.0 / 10.0) > 1e-3
+
+
+def test_what_has_no_exact_gradient_here_is_refused() -> None:
+    with pytest.raises(ParameterError, match=r"Network\.loss: must be van_rossum or squared_error .*, got Windowed"):
+        exact_gradient(stream(loss="windowed"), NOISE)
+    with pytest.raises(ParameterError, match=r"Network\.loss: must be one of trials, such as max_over_time, got VanRossum"):
+        exact_gradient(stream(), samples(3, 12, 3))
+    with pytest.raises(ParameterError, match=r"exact_gradient\.method: must be one of bptt, rtrl, got 'forward'"):
+        exact_gradient(stream(), NOISE, method="forward")
+    with pytest.raises(ParameterError, match=r"exact_gradient\.which: must be left out, a stream has no samples, got \[0\]"):
+        exact_gradient(stream(), NOISE, [0])
+    with pytest.raises(
+        ParameterError, match=r"exact_gradient\.data: must have the network's 12 inputs and 3 outputs, got <Task 12"
+    ):
+        exact_gradient(stream(), tasks.regular(n_inputs=12, outputs=1))
+    net, data = small([6])
+    for which in ([], [3], [-1]):
+        with pytest.raises(ParameterError, match=r"exact_gradient\.which: must be some samples, with numbers between 0 and 2"):
+            exact_gradient(net.network, data, which)
+    for other in (samples(3, 41, 5, rate=0.5), samples(3, 40, 9)):
+        with pytest.raises(
+            ParameterError, match=r"exact_gradient\.data: must have the network's 40 inputs and 5 classes, has more"
+        ):
+            exact_gradient(net.network, other)
+
+
+class Foreign(NamedTuple):
+    """A neuron of somebody's own: its cell has equations that are not known here."""
+
+    tau_ref: float = 0.0
+
+    def cell(self, dt: float, integration: str) -> tuple[float]:
+        return (dt,)
+
+
+def test_neurons_with_equations_of_their_own_are_refused() -> None:
+    net = stream()
+    net.layers[1] = net.layers[1]._replace(neuron=Foreign())
+    with pytest.raises(ParameterError, match=r"Network\.neuron: must be LIF or a readout where gradients are exact, got tuple"):
+        exact_gradient(net, NOISE)

@@ -37,7 +37,10 @@ HEADER = "header"
 WISH = "wish"  # a file: somebody waits for a checkpoint
 LOOK_S = 1.0
 # A run's numbers come from none of these rooms and modules: an edit there leaves finished runs as they are.
-NO_NUMBERS = ("__main__", "bench/", "brian2", "cli", "interop/", "lab/plotting", "lab/reporting", "lab/sweepfile", "lab/watching")
+NO_NUMBERS = (
+    "__main__", "bench/", "brian2", "cli", "interop/", "lab/alignment", "lab/plotting", "lab/reporting", "lab/sweepfile",
+    "lab/watching",
+)  # fmt: skip
 
 
 class Header(NamedTuple):

@@ -80,6 +80,7 @@ class Fitting(NamedTuple):
         "last"
     )
     threads: Annotated[int, Param("", "cores that share a batch, with the same numbers; 0: all", ge=0)] = 1
+    rule: Annotated[str, Param("", "what weights follow: the local rule, or the exact gradient, for comparison")] = "superspike"
 
 
 class Option(NamedTuple):
@@ -109,7 +110,7 @@ OUTPUT = "readout"  # what the option layers calls the last layer, where samples
 READOUT = {"neuron": "readout", "tau_mem": "20ms"}
 WORDS = {
     "reset": RESETS, "integration": INTEGRATIONS, "precision": PRECISIONS, "engine": ENGINES, "record": RECORDS,
-    "choose": ("last", "best"), "voice": ("formants", "espeak", "auto"),
+    "choose": ("last", "best"), "rule": ("superspike", "bptt"), "voice": ("formants", "espeak", "auto"),
 }  # fmt: skip
 TRUTH = ("true", "false")
 LOOPS, PAIRS = list[bool], list[tuple[int, int]]  # types of options

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from .. import tasks
 from ..engine.classifier import Classifier
+from ..engine.exact import ExactClassifier
 from ..engine.jit import cores
 from ..model.files import read_arrays
 from ..model.network import Network
@@ -220,7 +221,8 @@ def fit(
     on_compile : is given what compiles the kernels, e.g. to say that it takes a while
     source : what the samples were made from, to be written into the run's folder
     keeper : writes checkpoints, and knows the one from which the run goes on, if it does: :func:`superspike.resume`
-    **options : the other fields of :class:`superspike.Fitting`: dropout, decay, choose, threads
+    **options : the other fields of :class:`superspike.Fitting`: dropout, decay, choose, threads, rule
+        (``bptt``: the exact surrogate gradient in the place of the local rule, for comparison)
 
     Raises
     ------
@@ -228,7 +230,8 @@ def fit(
     naming the epoch: the network then has the weights that it began with.
     """
     training = Fitting(epochs, batch, **options)
-    one_of("Fitting.choose", training.choose, config.WORDS["choose"])
+    for field in ("choose", "rule"):
+        one_of(f"Fitting.{field}", getattr(training, field), config.WORDS[field])
     for name, given in (("samples", samples), ("validation", validation), ("test", test)):
         if given is not None:
             check_samples("fit", network, given, name)
@@ -244,7 +247,7 @@ def fit(
     threads = training.threads or cores()
     config.options()  # two classes that share an option could not be saved
     initial_weights = None if network.is_drawn() else [w.copy() for w in network.weights]
-    classifier = Classifier(network, dropout=training.dropout, threads=threads)
+    classifier = (ExactClassifier if training.rule == "bptt" else Classifier)(network, dropout=training.dropout, threads=threads)
     on_compile(lambda: classifier.compile(samples))
     learner = Learner(classifier, samples, validation, training)
     keeper = keeper or Keeper(None, 0)

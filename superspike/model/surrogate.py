@@ -46,6 +46,24 @@ class FastSigmoid(NamedTuple):
         return self.beta / (h * h)
 
 
+@SURROGATES.register("scaled_fast_sigmoid")
+@parameters
+class ScaledFastSigmoid(NamedTuple):
+    """σ = (peak / β) h / (1 + |h|), h = β(U − ϑ): as high at threshold whatever its steepness (Zenke & Vogels 2021).
+
+    A gradient that goes from step to step through spikes grows where the peak is above 1 / (ϑ − U_rest); theirs is that, with a β
+    of 100 times that.
+    """
+
+    beta: Beta = 1.0
+    peak: Annotated[float, Param("1/mV", "height of the surrogate at threshold", gt=0)] = 0.1
+
+    def derivative(self, x: float) -> float:
+        """The peak / (1 + |h|)²."""
+        h = type(x)(1) + self.beta * abs(x)
+        return self.peak / (h * h)
+
+
 @SURROGATES.register("exponential")
 @parameters
 class Exponential(NamedTuple):
