@@ -19,6 +19,7 @@ import superspike as ss
 from superspike.cli import main
 from superspike.lab import config, sweep, sweepfile
 from superspike.lab.folder import CHECKPOINT, OWN
+from superspike.lab.job import options_of
 
 BASE = {"task": "poisson", "inputs": 20, "outputs": 2, "hidden": [3], "w0": "100mV", "duration": "2s"}
 FILE = """
@@ -113,6 +114,17 @@ def test_a_number_named_as_an_option_that_varies_has_a_column_of_its_own(tmp_pat
         found = list(csv.DictReader(file))
     assert [row["loss"] for row in found] == ["last_step", "mean_over_time"]
     assert [float(row["loss_found"]) for row in found] == [run.summary()["loss"] for run in runs]
+
+
+def test_samples_are_not_made_to_name_their_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    table = {"task": "randman", "hidden": "5,4", "recurrent": "true,false", "projections": "v1.mask=0.3,w0.signs=0.8", "seed": 3}
+    made = sweep.run_name(table)
+    options, seed = options_of(table)
+    task, network, training = config.build(table)
+    assert (options, seed) == (config.table(task.source, network, training, False), 3)
+    monkeypatch.setattr(ss.RandomManifolds, "make", None)
+    assert sweep.run_name(table) == made
+    assert sweep.run_name(table | {"classes": 4}) != made
 
 
 @pytest.mark.filterwarnings("ignore::superspike.SilentNetworkWarning")

@@ -491,6 +491,14 @@ def build(table: Mapping[str, Any]) -> tuple[tasks.Task | tasks.Labelled, Networ
     return task, chosen.network(task.n_inputs, task.n_outputs), training
 
 
+def unmade(table: Mapping[str, Any]) -> tuple[tasks.Source, Network, Training | Fitting]:
+    """The same of labelled samples, which are not made: what they would be made from, and a network between 1 unit and 2."""
+    chosen = Chosen(table)
+    source, training = chosen.samples(), chosen.training()
+    chosen.check_used()
+    return source, chosen.network(1, 2), training
+
+
 def build_network(table: Mapping[str, Any], n_inputs: int, n_outputs: int) -> tuple[Network, Training | Fitting]:
     """Network and training alone, for so many inputs and outputs."""
     chosen = Chosen(table)
@@ -607,8 +615,7 @@ def explained(task: str) -> str:
     """A config file of all options of a task, each with its meaning and its default."""
     if task in tasks.DATASETS:
         data = {"data": "DIR"} if "data" in fields(tasks.DATASETS[task]) else {}
-        chosen = Chosen({"task": task} | data)
-        found = table(chosen.samples(), chosen.network(1, 2), chosen.training(), False) | data
+        found = table(*unmade({"task": task} | data), False) | data
     else:
         stream, network, training = build({"task": task})
         assert isinstance(stream, tasks.Task)

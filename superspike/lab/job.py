@@ -144,9 +144,12 @@ def prolonged(own: Path, training: Any, more: Mapping[str, Any]) -> Any:
 
 def options_of(table: Mapping[str, Any]) -> tuple[dict[str, Any], int]:
     """All the options that ``table`` chooses, said or not, and the network's seed."""
+    if learns_samples(table) and "weights" not in table:
+        source, network, training = config.unmade(table)
+        return config.table(source, network, training, initial_weights=False), network.seed
     task, network, training = config.build(table)
-    source = task.source if isinstance(task, tasks.Labelled) else task
-    return config.table(source, network, training, initial_weights=False), network.seed
+    made = task.source if isinstance(task, tasks.Labelled) else task
+    return config.table(made, network, training, initial_weights=False), network.seed
 
 
 def learns_samples(table: Mapping[str, Any]) -> bool:
