@@ -12,7 +12,7 @@ SCRIPTS = [
     "fig1_optimizers", "fig2_one_neuron", "fig3_quantities", "fig4_feedback", "fig5_xor", "fig6_firing_statistics", "fig7_hidden_sizes",
     "fig8_regulariser", "demo_picture",
     "talk1_binary_network", "talk2_mnist", "talk3_fashion_mnist", "talk4_surrogates", "talk5_spoken_digits", "talk6_random_feedback",
-    "talk7_prediction",
+    "talk7_prediction", "talk8_alignment",
 ]  # fmt: skip
 
 

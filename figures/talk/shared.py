@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
 from pathlib import Path
 
@@ -18,8 +19,8 @@ FEEDBACKS = ("symmetric", "random")
 
 def made_once(figure, dataset, seed: int = 1) -> dict:
     """The options that learn a made data set, as by its name; its samples are made once, not for every run, and kept with the runs."""
-    name = type(dataset).__name__
-    folder = figure.out / "runs" / f"{name}-{seed}-{source_key()}"
+    which = hashlib.sha256(f"{dataset!r} {seed} {source_key()}".encode()).hexdigest()[:12]
+    folder = figure.out / "runs" / f"{type(dataset).__name__}-{which}"
     if not folder.is_dir():
         new = folder.with_suffix(".new")
         new.mkdir(parents=True, exist_ok=True)
