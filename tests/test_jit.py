@@ -110,6 +110,35 @@ def test_a_surrogate_from_outside_is_never_run_from_the_cache_nor_in_its_way(tmp
     run("from probe import f; assert f.stats.cache_hits and not f.stats.cache_misses")
 
 
+WARM = """
+import sys
+import numpy as np
+import superspike as ss
+task = ss.tasks.poisson(n_inputs=6, input_rate=50.0, outputs=2, target_rate=20.0, period_ms=100.0, seed=1)
+for engine in ("clock", "event"):
+    ss.train(ss.Network([6, 4, 2], w0=80.0), task, 600.0, engine=engine)
+rule, error = ss.SuperSpike(6, 4, dt_ms=0.1), ss.VanRossumError(4, dt_ms=0.1)
+for step in range(50):
+    rule.step(pre_spikes=[step % 6], v_post=np.zeros(4), error=error.step([], [step % 4]))
+train, _, test = ss.RandomManifolds(classes=2, samples=20).make(seed=1)
+net = ss.Network([20, 8, ss.Layer(2, ss.Readout())], loss="max_over_time", neuron=ss.LIF(tau_ref=0.0, reset="subtract"), surrogate=ss.FastSigmoid(2.0), optimizer="adam", scheme=ss.Scheme(dt=1.0, delay=1.0, integration="exact"), w0=60.0)
+print(ss.fit(net, train, epochs=1).metrics["loss"], ss.fit(net, train, epochs=1, rule="bptt").metrics["loss"])
+print("numba.np.linalg" in sys.modules)
+"""
+
+
+def test_kernels_that_are_kept_need_nothing_that_compiles() -> None:
+    """Numba's implementations of what can be compiled, and SciPy's with them, take a third of a second to import."""
+    cold, warm = (
+        subprocess.run([sys.executable, "-W", "ignore", "-c", WARM], capture_output=True, text=True, check=True).stdout.split(
+            "\n"
+        )
+        for _ in range(2)
+    )
+    assert warm[0] == cold[0]
+    assert warm[1] == "False"
+
+
 def test_the_cache_is_a_folder_that_only_its_owner_can_enter(folders: Path) -> None:
     folder = jit.cache_folder()
     assert folder == folders / "home" / ".cache" / "superspike" / jit.source_key()

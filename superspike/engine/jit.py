@@ -30,6 +30,7 @@ from numba.core.caching import NullCache
 from numba.core.compiler import CompilerBase, CompileResult, DefaultPassBuilder
 from numba.core.compiler_machinery import register_pass
 from numba.core.lowering import Lower
+from numba.core.runtime.nrt import rtsys
 from numba.core.serialize import dumps
 from numba.core.typed_passes import BaseNativeLowering, NativeLowering
 from numba.extending import lower_builtin, overload, type_callable
@@ -186,10 +187,13 @@ class OwnCache(NullCache):
         return cache_folder() / f"{name}-{hashlib.sha256(key + file.read_bytes()).hexdigest()[:32]}.nbc"
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
-        """What the cache holds for these argument types, or None."""
+        """What the cache holds for these argument types, or None.
+
+        What can be compiled, a third of a second of imports, need not be known for what has been; a compiler asks for it itself.
+        """
         if any(map(is_foreign, sig)):
             return None
-        target_context.refresh()
+        rtsys.initialize(target_context)
         try:
             path = self._path(sig, target_context.codegen())
             with path.open("rb") as file:
