@@ -122,7 +122,7 @@ def train_options(command: Callable[..., None]) -> Callable[..., None]:
         lists = {list: "N,N,…", config.LOOPS: "true|false", config.PAIRS: "N-N,…", config.PROJECTIONS: own, config.LAYERS: own}
         metavar = None if words else (lists | {int: "INTEGER", float: QUANTITIES[unit]}).get(option.type, "TEXT")
         if name in config.PATHS:
-            metavar = "FILE"
+            metavar = "DIR" if name == "data" else "FILE"
         default = f"  [default: {option.default}]" if option.default else ""
         text = f"{option.param.help}{default}"
         command = click.option(f"--{name.replace('_', '-')}", name, type=kind, metavar=metavar, help=text)(command)

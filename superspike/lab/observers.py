@@ -32,7 +32,7 @@ Observer = Callable[[Simulation, Chunk, Outcome], bool | None]  # False: the run
 
 
 class SilentNetworkWarning(UserWarning):
-    """A layer that does not spike."""
+    """A layer has not spiked so far: in 10 s of training, a whole run that is shorter, or a tenth of an epoch."""
 
 
 def ended(answer: Any) -> bool:
