@@ -465,7 +465,7 @@ def bench(suite: str | None, data: str | None, repeats: int, seconds: float, pee
 @click.option("--scheduler", metavar="ADDRESS", help="of a Dask cluster that trains instead, tcp://… (the extra cluster)")
 @click.option("--data", metavar="DIR", help="folder of a data set's files, in the place of what SWEEP.toml says")
 @click.option("--out", metavar="DIR", help="folder of the runs  [default: the file's name]")
-@click.option("--dry-run", is_flag=True, help="list the runs and about how long they take; train nothing but a sample")
+@click.option("--dry-run", is_flag=True, help="list the runs and about how long their learning takes; train nothing but a sample")
 def sweep(
     sweep_file: str, jobs: int | None, scheduler: str | None, data: str | None, out: str | None, dry_run: bool
 ) -> None:  # fmt: skip
