@@ -314,7 +314,7 @@ class Learner:
             right += int((found.prediction == self.samples.labels[which]).sum())
             spikes += int(found.spikes.sum())
         if not spikes and not self.counts:
-            warn_silent(["hidden"])
+            warn_silent(["hidden"], "a least number of spikes (rate_lower, rate_lower_strength) or the loss mean_over_time")
         self.counts.append(n)
         return Report(epoch, loss / n, right / n, spikes / n, 1e6 * (time.perf_counter() - begin) / n)
 

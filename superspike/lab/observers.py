@@ -127,10 +127,10 @@ class Metrics:
         self.counts, self.silent = snapshot["counts"].copy(), snapshot["silent"].copy()
 
 
-def warn_silent(layers: Iterable[str]) -> None:
+def warn_silent(layers: Iterable[str], remedy: str = "a higher input rate or more time") -> None:
     """Say which layers are silent, and what helps."""
     warnings.warn(
-        f"no spike so far in: {', '.join(sorted(layers))}. Give larger initial weights (w0), a higher input rate or more time",
+        f"no spike so far in: {', '.join(sorted(layers))}. Give larger initial weights (w0), {remedy}",
         SilentNetworkWarning,
         stacklevel=5,  # who called train
     )
