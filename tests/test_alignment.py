@@ -88,7 +88,7 @@ def test_the_cosine_is_one_of_directions() -> None:
 
 def test_data_that_do_not_fit_are_refused(manifolds: ss.Samples) -> None:
     with pytest.raises(
-        ss.ParameterError, match=r"alignment\.samples: must have the network's 20 inputs and 3 classes, got 20 and 4"
+        ss.ParameterError, match=r"alignment\.data: must have the network's 20 inputs and 3 classes, got 20 and 4"
     ):
         ss.alignment(network(classes=3), manifolds)
     with pytest.raises(ss.ParameterError, match=r"AlignmentOverTraining\.every: must be a whole number >= 1, got 0"):

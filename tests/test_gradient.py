@@ -377,9 +377,22 @@ def test_what_has_no_exact_gradient_here_is_refused() -> None:
     ):
         exact_gradient(stream(), tasks.regular(n_inputs=12, outputs=1))
     net, data = small([6])
-    for which in ([], [3], [-1]):
+    for which in ([], [3], [-1], [0.5], [True, False, True], ["a"], 1e300, float("nan")):
         with pytest.raises(ParameterError, match=r"exact_gradient\.which: must be some samples, with numbers between 0 and 2"):
             exact_gradient(net.network, data, which)
+        with pytest.raises(ParameterError, match=r"Classifier\.which: must be some samples, with numbers between 0 and 2"):
+            net.gradient(data, which)
+    for which in ([[0, 1]], np.ones((1, 1), int)):
+        with pytest.raises(ParameterError, match=r"which: must be some samples, .* in one dimension, got the shape \(1, .\)"):
+            exact_gradient(net.network, data, which)
+    for name in ("reset", "recurrence"):
+        with pytest.raises(ParameterError, match=rf"exact_gradient\.{name}: must be True or False, got 2"):
+            exact_gradient(net.network, data, **{name: 2})
+    for wrong in (None, 3, data._replace(labels=data.labels[:0])):
+        with pytest.raises(ParameterError, match=r"exact_gradient\.data: must be some Samples, or a Task, got"):
+            exact_gradient(net.network, wrong)
+    with pytest.raises(ParameterError, match=r"exact_gradient\.network: must be a Network, got NoneType"):
+        exact_gradient(None, data)
     for other in (samples(3, 41, 5, rate=0.5), samples(3, 40, 9)):
         with pytest.raises(
             ParameterError, match=r"exact_gradient\.data: must have the network's 40 inputs and 5 classes, has more"

@@ -22,6 +22,7 @@ from ..model.projection import Projection
 from ..model.readout import of_trials
 from ..model.scheme import readout_filter, whole_steps
 from ..tasks import Samples
+from ..tasks.samples import which_of
 from . import trial
 from .jit import bound, check_learning, check_method, read_only, together
 from .state import LANES, matrix, padded, random_state, set_random_state, zeros
@@ -267,9 +268,7 @@ class Classifier:
         """Run samples in groups; where they learn, their gradient is in m."""
         arrays = self._checked(samples)
         n = len(arrays[3])
-        chosen = np.arange(n) if which is None else np.asarray(which, np.int64)
-        if not len(chosen) or chosen.min() < 0 or chosen.max() >= n:
-            raise ParameterError(f"samples: must be some, with numbers between 0 and {n - 1}")
+        chosen = which_of("Classifier.which", which, n)
         self._prepare(arrays[4])
         if learn:
             for view, b in zip(self._feedback_views, self.feedback_weights, strict=True):

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..model import surrogate
 from ..model.parameters import cast
 from ..tasks import Samples
+from ..tasks.samples import which_of
 from .classifier import Classifier, Outcome, matrices
 from .gradient import AT_ONCE, bptt, run, trial_cost
 from .jit import kernel
@@ -47,10 +48,10 @@ class ExactClassifier(Classifier):
         _, _, _, labels, steps = self._checked(samples)
         self._prepare(steps)
         self.network.weights = self.weights
-        chosen = np.arange(len(labels)) if which is None else np.asarray(which, np.int64)
+        chosen = which_of("Classifier.which", which, len(labels))
         size = min(self._room, max(1, AT_ONCE // (steps * max(self.sizes))))
         outcomes, sums = list[Outcome](), matrices(self._m[0], *self._matrices)
-        for first in range(0, max(1, len(chosen)), size):
+        for first in range(0, len(chosen), size):
             part = chosen[first : first + size]
             outcomes.append(super()._run(samples, part, learn=False, train=train))
             path = run(self.network, self._inputs(len(part)) * float(self._models[train].drive))

@@ -17,6 +17,7 @@ their own layer (``recurrence=False``). The local rule takes them so, and leaves
 
 from __future__ import annotations
 
+import reprlib
 from collections import deque
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -27,10 +28,11 @@ from numpy.typing import ArrayLike, NDArray
 from ..model.loss import SquaredError, VanRossum
 from ..model.network import Network
 from ..model.neuron import LIFStep, SubtractStep
-from ..model.parameters import ParameterError, check_memory, one_of
+from ..model.parameters import Param, ParameterError, check_memory, one_of
 from ..model.readout import of_trials, rate_error
 from ..model.scheme import error_filter, whole_steps
 from ..tasks import Samples, Task
+from ..tasks.samples import which_of
 
 Array = NDArray[Any]
 
@@ -91,6 +93,10 @@ def exact_gradient(
     ParameterError for neurons and losses whose gradient is not known here, and for data that do not fit.
     """
     one_of("exact_gradient.method", method, METHODS)
+    for name, switch in (("reset", reset), ("recurrence", recurrence)):
+        Param("", "").check(f"exact_gradient.{name}", switch, bool)
+    if not isinstance(network, Network):
+        raise ParameterError(f"exact_gradient.network: must be a Network, got {type(network).__name__}")
     way, ends = bptt if method == "bptt" else rtrl, (network.sizes[0], network.sizes[-1])
     if isinstance(data, Task):
         if which is not None:
@@ -103,10 +109,10 @@ def exact_gradient(
         path = run(network, inputs)
         cost = stream_cost(network, path, targets)
         return float(cost.loss.sum()), way(network, path, cost, reset=reset, recurrence=recurrence)
-    chosen = np.arange(len(data.labels)) if which is None else np.asarray(which, np.int64)
+    if not len(getattr(data, "labels", ())):
+        raise ParameterError(f"exact_gradient.data: must be some Samples, or a Task, got {reprlib.repr(data)}")
+    chosen = which_of("exact_gradient.which", which, len(data.labels))
     trials, loss, total = data.in_steps(network.scheme.dt), 0.0, [np.zeros(w.shape) for w in network.weights]
-    if not len(chosen) or chosen.min() < 0 or chosen.max() >= len(data.labels):
-        raise ParameterError(f"exact_gradient.which: must be some samples, with numbers between 0 and {len(data.labels) - 1}")
     if np.max(trials.units, initial=0) >= ends[0] or np.max(data.labels) >= ends[1]:
         raise ParameterError(f"exact_gradient.data: must have the network's {ends[0]} inputs and {ends[1]} classes, has more")
     each = trials.n_steps if method == "bptt" else sum(w.size for w in network.weights)

@@ -98,7 +98,7 @@ def alignment(
         simulation.advance(simulation.task.period)
         local = [-m for m in simulation.traces["m"]]
     else:
-        check_samples("alignment", network, data)
+        check_samples("alignment", network, data, "data")
         _, local = Classifier(network).gradient(data, which)
     _, exact = exact_gradient(network, data, which, reset=reset, recurrence=recurrence)
     masks = [True if mask is None else mask for mask in network.masks]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import reprlib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -421,6 +422,17 @@ def longest(times: Iterable[Array]) -> float:
     """The duration (ms) of trials with these times (ms): the last, rounded up to the next 10 ms."""
     last = max((float(x.max()) for x in times if len(x)), default=0.0)
     return (int(to_steps(last, DURATION_STEP)) + 1) * DURATION_STEP
+
+
+def which_of(address: str, which: ArrayLike | None, n: int) -> Array:
+    """The numbers ``which`` of some of ``n`` samples; of all of them where nothing is said."""
+    if which is None:
+        return np.arange(n)
+    rule = f"{address}: must be some samples, with numbers between 0 and {n - 1}"
+    chosen = _vector(rule, which)
+    if not len(chosen) or chosen.min() < 0 or chosen.max() >= n:
+        raise ParameterError(f"{rule}, got {reprlib.repr(chosen.tolist())}")
+    return chosen.astype(np.int64, copy=False)
 
 
 def _vector(rule: str, values: Any, kinds: str = "iu") -> Array:
