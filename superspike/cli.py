@@ -366,7 +366,10 @@ def plot(run_folder: str, out: str | None, live: bool, animate: str | None) -> N
     from .lab import plotting, watching
 
     if animate:
-        plotting.movie_writer(animate)  # before the run is repeated
+        for name, value in (("out", out), ("live", live)):
+            if value:
+                raise ParameterError(f"{name}: must be left out, animate draws one movie into a file")
+        plotting.check_movie(animate)  # before the run is repeated
         watching.repeated(run_folder).animate(animate)
         click.echo(animate)
         return

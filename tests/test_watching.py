@@ -83,6 +83,12 @@ def test_pictures_are_redrawn_while_a_run_goes_on_and_end_with_it(tmp_path: Path
     assert line == f"{seen[-1] / 1000:g} s: {run / 'learning.png'}, {run / 'raster.png'}"
 
 
+def test_a_run_without_a_checkpoint_says_so(tmp_path: Path) -> None:
+    said = "must have written a checkpoint, goes on without one; try again, or wait for its end"
+    with reserve(tmp_path / "run"), pytest.raises(ss.ParameterError, match=said):
+        watching.as_it_stands(tmp_path / "run")
+
+
 def test_a_run_that_was_killed_is_drawn_once_more_and_can_still_be_replaced(tmp_path: Path) -> None:
     interrupted(SMALL, tmp_path / "run", 5)
     (line,) = plot(str(tmp_path / "run"), "--live")
@@ -154,8 +160,9 @@ def test_a_movie_is_written_by_ffmpeg(tmp_path: Path) -> None:
     [
         (SMALL, "movie.avi", "movie.avi: the ending: must be one of .gif, .mp4, got '.avi'"),
         (FIT, "movie.gif", "must be a run on a stream, learns samples"),
+        (SMALL, "nowhere/movie.gif", "movie.gif: must be a file in a folder that may be written to, is not"),
     ],
-    ids=["ending", "samples"],
+    ids=["ending", "samples", "folder"],
 )
 def test_what_cannot_be_animated_is_refused_before_anything_is_repeated(
     table: dict, name: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -166,3 +173,10 @@ def test_what_cannot_be_animated_is_refused_before_anything_is_repeated(
     assert result.exit_code == 2
     assert said in result.output
     assert not (tmp_path / name).exists()
+
+
+@pytest.mark.parametrize("other", [["--live"], ["--out", "pictures"]])
+def test_a_movie_comes_alone(other: list[str]) -> None:
+    result = CliRunner().invoke(main, ["plot", "run", "--animate", "movie.gif", *other])
+    assert result.exit_code == 2
+    assert f"{other[0].removeprefix('--')}: must be left out, animate draws one movie into a file" in result.output

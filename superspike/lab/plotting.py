@@ -260,6 +260,14 @@ def animate(run: Tables, period_ms: float, path: str | os.PathLike[str], most: i
         new.replace(path)
 
 
+def check_movie(path: str | os.PathLike[str]) -> None:
+    """Raise what would come of writing a movie into this file, which stays as it is."""
+    where = Path(path).resolve()
+    movie_writer(path)
+    if where.is_dir() or not os.access(where.parent, os.W_OK):
+        raise ParameterError(f"{path}: must be a file in a folder that may be written to, is not")
+
+
 def movie_writer(path: str | os.PathLike[str]) -> Any:
     """What writes a movie into a file of this ending."""
     import matplotlib as mpl

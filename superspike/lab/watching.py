@@ -15,7 +15,7 @@ from . import config
 from .checkpoint import Keeper, read_checkpoint, wish
 from .config import Training
 from .fitting import Fit
-from .folder import CHECKPOINT, OWN, is_reserved
+from .folder import CHECKPOINT, CONFIG, OWN, is_reserved
 from .job import carry_out, load
 from .run import Run
 from .saved import read_config
@@ -32,6 +32,8 @@ def as_it_stands(folder: str | os.PathLike[str]) -> Run | Fit:
     """
     where = Path(folder)
     if not (where / OWN / CHECKPOINT).is_file():
+        if not (where / CONFIG).is_file() and is_reserved(where):
+            raise ParameterError(f"{where}: must have written a checkpoint, goes on without one; try again, or wait for its end")
         return load(where)
     start = read_checkpoint(where)
     if not np.size(start.arrays.get("metrics/rows", "samples report before they are kept")):
