@@ -278,3 +278,11 @@ def train_often(table: dict[str, Any], where: str, here: str) -> Any:
 
     checkpoint.Keeper.due = lambda self, ends: True  # type: ignore[method-assign]
     return TRAIN_THERE(table, where, here)
+
+
+def test_data_that_are_not_there_are_found_before_anything_is_run(tmp_path: Path) -> None:
+    nowhere = str(tmp_path / "nowhere")
+    tables = [BASE, {"task": "mnist", "data": nowhere}]
+    with pytest.raises(ss.ParameterError, match="nowhere: must be a file, or a folder of data, cannot be read"):
+        ss.sweep(tables, tmp_path / "sweep", jobs=1)
+    assert not (tmp_path / "sweep").exists()

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..engine.jit import source_key, usable_cores, use_one_core
-from ..model.parameters import Param, extra
+from ..model.parameters import Param, extra, reading_file
 from . import config
 from .checkpoint import NO_NUMBERS, Keeper
 from .folder import CHECKPOINT, OWN, reserve, whole
@@ -65,7 +65,8 @@ def sweep(
 
     Raises
     ------
-    ParameterError for a wrong option, before anything is run. RuntimeError, naming the run, if its process was killed.
+    ParameterError for a wrong option, before anything is run; for files that hold no such samples, when a run reads them.
+    RuntimeError, naming the run, if its process was killed.
     """
     if jobs is not None:
         jobs = Param("", "", ge=1).check("sweep.jobs", jobs, int)
@@ -121,9 +122,10 @@ def run_name(table: Mapping[str, Any]) -> str:
 
 def contents(path: Path) -> str:
     """What is in a file; of a folder of data, which files there are, and how large."""
-    if path.is_dir():
-        return str(sorted((file.name, file.stat().st_size) for file in path.iterdir() if file.is_file()))
-    return path.read_bytes().hex()
+    with reading_file(path, "a file, or a folder of data"):
+        if path.is_dir():
+            return str(sorted((file.name, file.stat().st_size) for file in path.iterdir() if file.is_file()))
+        return path.read_bytes().hex()
 
 
 def train_into(table: Mapping[str, Any], where: Path) -> None:
