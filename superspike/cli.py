@@ -374,8 +374,8 @@ def plot(run_folder: str, out: str | None, live: bool, animate: str | None) -> N
         click.echo(animate)
         return
     folder = Path(out or run_folder)
-    folder.mkdir(parents=True, exist_ok=True)
     for run in watching.live(run_folder) if live else [watching.as_it_stands(run_folder)]:
+        folder.mkdir(parents=True, exist_ok=True)
         drawn = {str(folder / name): picture for name, picture in run.pictures.items()}
         for path, picture in drawn.items():
             plotting.draw(picture, run, path)

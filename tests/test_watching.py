@@ -175,6 +175,13 @@ def test_what_cannot_be_animated_is_refused_before_anything_is_repeated(
     assert not (tmp_path / name).exists()
 
 
+@pytest.mark.parametrize("other", [[], ["--live"], ["--out", "pictures"]])
+def test_no_folder_is_made_for_the_pictures_of_no_run(other: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert CliRunner().invoke(main, ["plot", "nothing", *other]).exit_code == 2
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("other", [["--live"], ["--out", "pictures"]])
 def test_a_movie_comes_alone(other: list[str]) -> None:
     result = CliRunner().invoke(main, ["plot", "run", "--animate", "movie.gif", *other])
