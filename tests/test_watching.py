@@ -160,9 +160,10 @@ def test_a_movie_is_written_by_ffmpeg(tmp_path: Path) -> None:
     [
         (SMALL, "movie.avi", "movie.avi: the ending: must be one of .gif, .mp4, got '.avi'"),
         (FIT, "movie.gif", "must be a run on a stream, learns samples"),
+        (SMALL | {"layers": "2.neuron=readout", "loss": "squared_error"}, "movie.gif", "must be a run whose outputs spike"),
         (SMALL, "nowhere/movie.gif", "movie.gif: must be a file in a folder that may be written to, is not"),
     ],
-    ids=["ending", "samples", "folder"],
+    ids=["ending", "samples", "readout", "folder"],
 )
 def test_what_cannot_be_animated_is_refused_before_anything_is_repeated(
     table: dict, name: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -81,6 +81,8 @@ def repeated(folder: str | os.PathLike[str]) -> Run:
     run = load(folder)
     if not isinstance(run, Run):
         raise ParameterError(f"{folder}: must be a run on a stream, learns samples, which have no course of spikes")
+    if run.network.readout:
+        raise ParameterError(f"{folder}: must be a run whose outputs spike, has a readout")
     if run.training.record == "spikes":
         return run
     task, network, training = config.build(read_config(folder))
