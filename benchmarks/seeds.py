@@ -7,7 +7,16 @@ import time
 import superspike as ss
 
 TABLES = [
-    {"task": "regular", "inputs": 100, "hidden": "4", "outputs": 1, "target_rate": "10Hz", "period": "500ms", "duration": "250s", "seed": seed}
+    {
+        "task": "regular",
+        "inputs": 100,
+        "hidden": "4",
+        "outputs": 1,
+        "target_rate": "10Hz",
+        "period": "500ms",
+        "duration": "250s",
+        "seed": seed,
+    }
     for seed in range(40)
 ]
 

@@ -73,14 +73,16 @@ def sweep(
     todo = [(dict(table), Path(folder) / run_name(table)) for table in tables]
     missing = {where: table for table, where in todo if not (where / "config.toml").is_file()}
     processes = min(jobs or usable_cores(), len(missing))
-    failed: dict[Path, Failure] = {}
+    found: dict[Path, Any] = {}
 
     def settle(where: Path, error: Exception | None, text: str) -> None:
         done.update()
         if error is not None and not keep_going:
             raise error from (RuntimeError(f"in a process of the sweep:\n{text}") if text else None)
         if error is not None:
-            failed[where] = Failure(dict(missing[where]), f"{type(error).__name__}: {error}", text or str(error))
+            found[where] = Failure(dict(missing[where]), f"{type(error).__name__}: {error}", text or str(error))
+        else:
+            found[where] = load(where)  # while others train
 
     with bar(len(missing), progress) as done:
         if client is not None:
@@ -90,7 +92,7 @@ def sweep(
         else:
             for where, table in missing.items():
                 settle(where, attempt(table, where)[0], "")
-    return [failed[where] if where in failed else load(where) for _, where in todo]
+    return [found[where] if where in found else load(where) for _, where in todo]
 
 
 def estimate(tables: Sequence[Mapping[str, Any]], jobs: int | None = None) -> tuple[float, int]:
