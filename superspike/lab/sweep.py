@@ -22,7 +22,7 @@ from ..engine.jit import source_key, usable_cores, use_one_core
 from ..model.parameters import Param, extra, reading_file
 from . import config
 from .checkpoint import NO_NUMBERS, Keeper
-from .folder import CHECKPOINT, OWN, reserve, whole
+from .folder import CHECKPOINT, CONFIG, OWN, reserve, whole
 from .job import carry_out, complete, load, options_of, resume
 from .observers import SilentNetworkWarning
 
@@ -71,7 +71,7 @@ def sweep(
     if jobs is not None:
         jobs = Param("", "", ge=1).check("sweep.jobs", jobs, int)
     todo = [(dict(table), Path(folder) / run_name(table)) for table in tables]
-    missing = {where: table for table, where in todo if not (where / "config.toml").is_file()}
+    missing = {where: table for table, where in todo if not (where / CONFIG).is_file()}
     processes = min(jobs or usable_cores(), len(missing))
     found: dict[Path, Any] = {}
 
@@ -234,6 +234,7 @@ def train_on_cluster(missing: Mapping[Path, Mapping[str, Any]], client: Any, set
                     with reserve(where, force=True) as own, whole(own, files) as new:
                         for name, data in files.items():
                             (new / name).write_bytes(data)
+                future.release()  # else it would be done again where its worker dies
                 settle(where, error, text)
         finally:
             client.cancel(list(futures))
@@ -243,7 +244,8 @@ def train_there(table: dict[str, Any], where: str, here: str) -> tuple[Exception
     """On a worker of a cluster: train; the run's files, unless they were written where they belong."""
     use_one_core()
     if Path(here).exists():
-        return (*attempt(table, Path(where)), {})
+        done = (Path(where) / CONFIG).is_file()  # by a worker that has died since, with its word of it
+        return (None, "", {}) if done else (*attempt(table, Path(where)), {})
     with tempfile.TemporaryDirectory() as folder:
         at = Path(folder) / "run"
         error, text = attempt(table, at)
