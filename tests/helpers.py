@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -37,3 +38,19 @@ def at_least(passed: int, n: int, proportion: float) -> bool:
     """Whether ``passed`` seeds of ``n`` are not too few for ``proportion``: as few come by chance once in 1,000 times."""
     chances = (math.comb(n, k) * proportion**k * (1 - proportion) ** (n - k) for k in range(passed + 1))
     return sum(chances) > 1e-3
+
+
+def surrogate_spike(torch: Any, beta: float) -> Any:
+    """Θ forward, a fast sigmoid's slope backward."""
+
+    class Spike(torch.autograd.Function):  # type: ignore[misc, name-defined]
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x)
+            return (x > 0).to(x)
+
+        @staticmethod
+        def backward(ctx, g):
+            return g * beta / (1 + beta * ctx.saved_tensors[0].abs()) ** 2
+
+    return Spike.apply

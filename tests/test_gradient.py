@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import itertools
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 import test_trial
-from helpers import relative
+from helpers import relative, surrogate_spike
 from test_trial import classifier, dense, samples
 
 from superspike import LIF, FastSigmoid, Layer, Network, ParameterError, Projection, Rates, Readout, Rule, Scheme, Spikes, tasks
@@ -222,22 +222,6 @@ def test_the_gradient_of_a_smooth_network_is_its_finite_difference() -> None:
             assert g[at] == pytest.approx(
                 (values[0] - values[1]) / 2e-3, rel=1e-5, abs=1e-9 * np.abs(g).max()
             )  # central differences
-
-
-def surrogate_spike(torch: Any, beta: float) -> Any:
-    """Θ forward, a fast sigmoid's slope backward."""
-
-    class Spike(torch.autograd.Function):  # type: ignore[misc, name-defined]
-        @staticmethod
-        def forward(ctx, x):
-            ctx.save_for_backward(x)
-            return (x > 0).to(x)
-
-        @staticmethod
-        def backward(ctx, g):
-            return g * beta / (1 + beta * ctx.saved_tensors[0].abs()) ** 2
-
-    return Spike.apply
 
 
 @pytest.mark.parametrize("switches", SWITCHES, ids=str)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from helpers import relative
+from helpers import relative, surrogate_spike
 
 import superspike as ss
 from superspike import FastSigmoid, ParameterError
@@ -348,23 +348,13 @@ def test_impossible_classifiers_are_refused(sizes: list[int], options: dict[str,
 @pytest.mark.parametrize("loss", ["max_over_time", "mean_over_time", "last_step", "each_step"])
 def test_gradients_are_those_of_pytorch_with_the_reset_detached(loss: str) -> None:
     torch = pytest.importorskip("torch")
-
-    class Spike(torch.autograd.Function):
-        @staticmethod
-        def forward(ctx, x):
-            ctx.save_for_backward(x)
-            return (x > 0).to(x)
-
-        @staticmethod
-        def backward(ctx, g):
-            return g * SURROGATE.beta / (1 + SURROGATE.beta * ctx.saved_tensors[0].abs()) ** 2
-
+    spike = surrogate_spike(torch, SURROGATE.beta)
     net, data = classifier([40, 30, 5], loss=loss), samples(3, 40, 5)
     w, v = (torch.tensor(x, requires_grad=True) for x in net.weights)
     x, y = torch.tensor(np.array([dense(data, k, 40) for k in range(3)])), torch.tensor(data.labels)
     u, i, r, j, seen = *torch.zeros(2, 3, 30, dtype=x.dtype), *torch.zeros(2, 3, 5, dtype=x.dtype), []
     for t in range(STEPS):
-        spikes = Spike.apply(u - THRESHOLD)
+        spikes = spike(u - THRESHOLD)
         seen.append(r / TEMPERATURE)
         u, i = HIDDEN[1] * (u - THRESHOLD * spikes.detach()) + HIDDEN[2] * i, HIDDEN[0] * i + x[:, t] @ w
         r, j = OUTPUT[1] * r + OUTPUT[2] * j, OUTPUT[0] * j + spikes @ v

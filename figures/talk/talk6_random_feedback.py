@@ -9,6 +9,7 @@ import numpy as np
 from shared import COLORS, WIDTH, command_line, in_words, new_figure, panel, percent, run_script
 
 import superspike as ss
+from superspike.lab.alignment import cosine
 
 MANIFOLDS, MNIST = "#117733", "#88CCEE"  # colours
 
@@ -88,7 +89,7 @@ def angle(network, layer=0):
     """Between the feedback onto a hidden layer and what symmetric feedback would be (°)."""
     weights = dict(zip(network.pairs, network.weights, strict=True))
     own, symmetric = network.feedback_weights[layer], ss.Symmetric().matrices(network.sizes, weights, None)[layer]
-    return np.degrees(np.arccos(np.sum(own * symmetric) / np.linalg.norm(own) / np.linalg.norm(symmetric)))
+    return np.degrees(np.arccos(cosine(own, symmetric)))
 
 
 def draw_angles(axes, lengths, runs, label, color, layer=0, **style):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -56,21 +57,25 @@ def new_figure(width: float, height: float) -> Figure:
     return figure
 
 
-def draw(picture: Callable[[Any], Figure], run: Any, path: str | os.PathLike[str]) -> None:
-    """Draw a picture of a run into a file, by Matplotlib's defaults: a user's matplotlibrc is for the user's own pictures."""
+@contextmanager
+def defaults() -> Iterator[None]:
+    """Matplotlib's own settings: a user's matplotlibrc is for the user's own pictures."""
     import matplotlib as mpl
 
     with mpl.rc_context():
         mpl.rcdefaults()
+        yield
+
+
+def draw(picture: Callable[[Any], Figure], run: Any, path: str | os.PathLike[str]) -> None:
+    """Draw a picture of a run into a file."""
+    with defaults():
         save(picture(run), path)
 
 
 def draw_into(picture: Callable[[Any], Figure], run: Any, file: Any, ending: str) -> None:
     """The same into an open file, in the format that this ending says."""
-    import matplotlib as mpl
-
-    with mpl.rc_context():
-        mpl.rcdefaults()
+    with defaults():
         picture(run).savefig(file, format=ending)
 
 
@@ -190,16 +195,9 @@ def draw_rasters(figure: Any, run: Tables) -> None:
     for column, ((begin, end), title) in enumerate(columns):
         for row, name in enumerate(rows):
             ax = axes[row, column]
-            dot = (
-                float(np.clip(330 / run.spikes[name].n, 1.8, 4.0)) if name == "output" else 2.5
-            )  # points; many units, small dots
+            draw_layer(ax, run, name, begin, end)
             if name == "output":
-                draw_spikes(ax, run, "target", begin, end, size=1.9 * dot)
                 ax.set_title(f"{title}, from {begin / 1000:g} s" if begin else title, fontsize=10)
-            draw_spikes(ax, run, name, begin, end, size=dot)
-            margin = 0.02 * run.spikes[name].n
-            ax.set_ylim(-0.5 - margin, run.spikes[name].n - 0.5 + margin)
-            ax.set_xlim(0, end - begin)
             if run.spikes[name].n <= FEW:
                 ax.set_yticks(range(run.spikes[name].n))
             if column == 0:
@@ -209,6 +207,17 @@ def draw_rasters(figure: Any, run: Tables) -> None:
     legend = figure.legend(handles, labels, loc="outside upper right", ncols=2, frameon=False, fontsize=9)
     for handle, size in zip(legend.legend_handles, (11, 7), strict=True):
         handle.set_markersize(size)
+
+
+def draw_layer(axes: Axes, run: Tables, name: str, begin: float, end: float) -> None:
+    """A layer's spikes in a window, the output's over its target's, and its limits."""
+    n = run.spikes[name].n
+    margin, dot = 0.02 * n, 2.5
+    if name == "output":
+        dot = float(np.clip(330 / n, 1.8, 4.0))  # points; many units, small dots
+        draw_spikes(axes, run, "target", begin, end, size=1.9 * dot)
+    draw_spikes(axes, run, name, begin, end, size=dot)
+    axes.set(xlim=(0, end - begin), ylim=(-0.5 - margin, n - 0.5 + margin))
 
 
 def draw_spikes(axes: Axes, run: Tables, name: str, begin: float, end: float, size: float) -> None:
@@ -234,25 +243,20 @@ def animate(run: Tables, period_ms: float, path: str | os.PathLike[str], most: i
 
     ``run`` has the spikes of all periods.
     """
-    import matplotlib as mpl
     from matplotlib.animation import FuncAnimation
 
     periods = max(1, int((run.periods_ms[-1][1] + 1e-6) / period_ms))
     frames = np.unique(np.geomspace(1, periods, most).round().astype(int)) - 1
-    n, shown = run.spikes["output"].n, period_ms if period_ms <= LONGEST else EXCERPT
-    margin, size = 0.02 * n, float(np.clip(330 / n, 1.8, 4.0))  # points
-    with mpl.rc_context(), tempfile.TemporaryDirectory(dir=Path(path).resolve().parent) as folder:
-        mpl.rcdefaults()
+    shown = period_ms if period_ms <= LONGEST else EXCERPT
+    with defaults(), tempfile.TemporaryDirectory(dir=Path(path).resolve().parent) as folder:
         figure = new_figure(6.0, 3.4)
         axes = figure.subplots()
 
         def show(frame: int) -> list[Artist]:
             axes.clear()
             begin = frame * period_ms
-            draw_spikes(axes, run, "target", begin, begin + shown, size=1.9 * size)
-            draw_spikes(axes, run, "output", begin, begin + shown, size=size)
+            draw_layer(axes, run, "output", begin, begin + shown)
             axes.set(xlabel="time (ms)", ylabel="output unit", title=f"after {begin / 1000:.1f} s")
-            axes.set(xlim=(0, shown), ylim=(-0.5 - margin, n - 0.5 + margin))
             return []
 
         new = Path(folder) / Path(path).name
@@ -263,7 +267,8 @@ def animate(run: Tables, period_ms: float, path: str | os.PathLike[str], most: i
 def check_movie(path: str | os.PathLike[str]) -> None:
     """Raise what would come of writing a movie into this file, which stays as it is."""
     where = Path(path).resolve()
-    movie_writer(path)
+    with defaults():
+        movie_writer(path)
     if where.is_dir() or not os.access(where.parent, os.W_OK):
         raise ParameterError(f"{path}: must be a file in a folder that may be written to, is not")
 

@@ -7,8 +7,6 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
-
 from ..model.parameters import ParameterError
 from ..tasks import Labelled, Task
 from . import config
@@ -36,7 +34,8 @@ def as_it_stands(folder: str | os.PathLike[str]) -> Run | Fit:
             raise ParameterError(f"{where}: must have written a checkpoint, goes on without one; try again, or wait for its end")
         return load(where)
     start = read_checkpoint(where)
-    if not np.size(start.arrays.get("metrics/rows", "samples report before they are kept")):
+    rows = start.part("metrics").get("rows")
+    if rows is not None and not rows.size:  # samples report before they are kept
         raise ParameterError(f"{where}: must have come to the end of its first block, has not; try again")
     with start.unpacked() as path:
         task, network, training = config.build(config.read(path))
