@@ -1,4 +1,7 @@
-"""Figure 6: a 100-32-100 network learns a 3.5 s pattern; hidden units fire at 10 to 20 Hz, intervals are nearly exponential."""
+"""Figure 6: a 100-32-100 network learns a 3.5 s pattern; hidden units fire at 10 to 20 Hz, intervals are nearly exponential.
+
+One of five networks is drawn; claims are about the median of the five, which differ in their seeds.
+"""
 
 import numpy as np
 from common import COLORS, WIDTH, command_line, draw_curves, new_figure, panel, run_script, smooth
@@ -10,15 +13,15 @@ DEAD = 20.0  # ms: shorter intervals feel the refractory period and the membrane
 
 def draw(figure):
     """Output over target, hidden raster, learning curve, and the hidden layer's rates, intervals and CVs."""
-    seconds = figure.size(1000, 100)
-    (run,) = figure.runs([figure.auryn() | {"hidden": [32], "duration": f"{seconds}s"}])
-    period = run.task.period_ms
-    measured = ss.evaluate(run.network, run.task, 10 * period)
+    seeds, seconds = figure.size(5, 1), figure.size(1000, 100)
+    base = figure.auryn() | {"hidden": [32], "duration": f"{seconds}s"}
+    runs = figure.runs([base | {"seed": seed} for seed in range(1, seeds + 1)])
+    period = runs[0].task.period_ms
+    evaluations = [ss.evaluate(one.network, one.task, 10 * period) for one in runs]
+    measured = evaluations[0]
     hidden = measured.spikes["hidden1"]
-    rates = np.array([len(hidden.train(unit)) for unit in range(hidden.n)]) / (measured.duration_ms / 1000)
-    intervals = [np.diff(hidden.train(unit)) for unit in range(hidden.n)]
+    rates, intervals, cvs = statistics(measured)
     pooled = np.concatenate(intervals)
-    cvs = np.array([x.std() / x.mean() for x in intervals if len(x) >= 20])
 
     picture = new_figure(WIDTH, 6.2)
     grid = picture.add_gridspec(3, 3, height_ratios=[2.2, 1.3, 1.4])
@@ -32,7 +35,9 @@ def draw(figure):
     one = hidden.between(0, period)
     units.plot(one.times_ms, one.ids, ".", ms=2.5, mew=0, color=COLORS["hidden"])
     units.set(xlabel="time (ms)", ylabel="hidden unit", xlim=(0, period))
-    draw_curves(curve, [run], "", COLORS["cost"])
+    draw_curves(curve, runs, "", COLORS["cost"])
+    curve.minorticks_off()
+    curve.set_yticks([12, 16, 20, 25], ["12", "16", "20", "25"])
     rate.hist(rates, bins=12, color=COLORS["hidden"])
     rate.set(xlabel="rate of a hidden unit (Hz)", ylabel="units")
     bins = np.linspace(0, 300, 31)
@@ -47,38 +52,63 @@ def draw(figure):
     for axes, letter in zip((output, units, curve, rate, isi, cv), "abcdef", strict=True):
         panel(axes, letter)
 
-    tight = share(measured.matches)
-    loose = share(ss.match(measured.spikes["output"], measured.spikes["target"], 10.0))
-    start, end = smooth(run)[1].max(), run.cost
+    start, end = (np.median(x) for x in ([smooth(one)[1].max() for one in runs], [one.cost for one in runs]))
     figure.claim(
         "the network learns the pattern",
         "yes",
         f"cost (mean of 10 s) {start:.1f} at its worst, {end:.1f} Hz at the end",
         end < figure.size(0.6, 0.9) * start,
     )
-    figure.claim(
-        "32 hidden units visually match the pattern: 3 of 4 target spikes within 10 ms",
-        "n_hidden ≥ 32 visually matches",
-        f"{100 * loose:.0f} % within 10 ms, {100 * tight:.0f} % within 2 ms",
-        loose > 0.75,
-        quick=False,
+    tight, loose, chance = (
+        [share(one, tolerance, shift) for one in evaluations] for tolerance, shift in ((2.0, 0), (10.0, 0), (10.0, period / 2))
     )
     figure.claim(
-        "hidden units fire at 10 to 20 Hz", "10–20 Hz", f"mean {rates.mean():.1f} Hz", 10 <= rates.mean() <= 20, quick=False
+        "32 hidden units visually match the pattern: 2 of 3 target spikes within 10 ms, and twice as many as by chance",
+        "n_hidden ≥ 32 visually matches",
+        f"{spread(loose)} within 10 ms, {spread(tight)} within 2 ms; {spread(chance)} within 10 ms of targets half a trial off",
+        np.median(loose) > 2 / 3 and np.median(loose) > 2 * np.median(chance),
+        quick=False,
+    )
+    means, medians = (
+        np.array(x) for x in zip(*((r.mean(), np.median(cv)) for r, _, cv in map(statistics, evaluations)), strict=True)
+    )
+    figure.claim(
+        "hidden units fire at 10 to 20 Hz",
+        "10–20 Hz",
+        f"mean over units {np.median(means):.1f} Hz ({means.min():.1f} to {means.max():.1f})",
+        10 <= np.median(means) <= 20,
+        quick=False,
     )
     figure.claim(
         "intervals between hidden spikes are near exponential: CV between 0.75 and 1.25",
         "near exponential",
-        f"CV {np.median(cvs):.2f} (median over units)",
-        0.75 < np.median(cvs) < 1.25,
+        f"CV (median over units) {np.median(medians):.2f} ({medians.min():.2f} to {medians.max():.2f})",
+        0.75 < np.median(medians) < 1.25,
         quick=False,
     )
     figure.finish(picture)
 
 
-def share(matches):
-    """Share of the target spikes that have a partner."""
-    return matches.hits / (matches.hits + matches.misses)
+def statistics(evaluation):
+    """Rates (Hz) of hidden units, the intervals (ms) of each, and the CVs of those that have 20 or more."""
+    hidden = evaluation.spikes["hidden1"]
+    trains = [hidden.train(unit) for unit in range(hidden.n)]
+    intervals = [np.diff(train) for train in trains]
+    rates = np.array([len(train) for train in trains]) / (evaluation.duration_ms / 1000)
+    return rates, intervals, np.array([x.std() / x.mean() for x in intervals if len(x) >= 20])
+
+
+def share(evaluation, tolerance_ms, shift_ms):
+    """Share of the target spikes that have a partner, where targets come so much later."""
+    target = evaluation.spikes["target"]
+    late = ss.Spikes((target.times_ms + shift_ms) % evaluation.duration_ms, target.ids, target.n)
+    found = ss.match(evaluation.spikes["output"], late, tolerance_ms)
+    return found.hits / (found.hits + found.misses)
+
+
+def spread(shares):
+    """Median and range, in words."""
+    return f"{100 * np.median(shares):.0f} % ({100 * min(shares):.0f} to {100 * max(shares):.0f})"
 
 
 main = run_script(draw, "fig6_firing_statistics")
