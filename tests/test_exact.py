@@ -8,10 +8,13 @@ import numpy as np
 import pytest
 from helpers import relative
 from test_classification import TRAIN, network, run_cli
+from test_gradient import NOISE
 from test_trial import classifier, samples
 
 import superspike as ss
-from superspike.engine.exact import ExactClassifier
+from superspike.engine.exact import ExactClassifier, ExactSimulation
+from superspike.engine.gradient import bptt, rasters, rtrl, run
+from superspike.engine.simulation import Simulation
 from superspike.lab import config, job
 
 
@@ -71,9 +74,107 @@ def test_through_two_hidden_layers_it_learns_about_as_well(manifolds: ss.Samples
     assert abs(found["bptt"] - found["superspike"]) < 0.2
 
 
+# --- streams ------------------------------------------------------------------------------------------------------------
+
+
+LOSSES = ["van_rossum", "squared_error", "cross_entropy"]
+
+
+def graph(loss: object = "van_rossum", **options: object) -> ss.Network:
+    """Two hidden layers with loops, skips, delays and a mask, and blocks of 20 ms."""
+    joined = [ss.Projection(1, 1, delay=0.2), ss.Projection(0, 2, delay=2.0, mask=0.5), ss.Projection(1, 3, delay=0.3)]
+    output = 3 if loss not in LOSSES[1:] else ss.Layer(3, ss.Readout(tau_mem=20.0))
+    given: dict[str, object] = {"scheme": ss.Scheme(precision="double"), "recurrent": True, "projections": joined}
+    given |= {"rule": ss.Rule(block=20.0), "surrogate": ss.FastSigmoid(0.02), "w0": 100.0, "seed": 3, "loss": loss}
+    return ss.Network([12, 8, 5, output], **given | options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_each_block_goes_on_where_the_last_one_ended_and_has_the_gradient_forward_in_time(loss: str) -> None:
+    net = graph(loss)
+    whole, simulation, begin = run(net, rasters(net, NOISE)[0]), ExactSimulation(net, NOISE), 0
+    for steps in (1, 150, 50, 200, 200, 200):
+        simulation.learn(True)
+        simulation.advance(steps)
+        if steps == 150:
+            continue
+        assert simulation._start is not None
+        path, cost = simulation._path(simulation._start)
+        for k in (1, 2, 3):
+            assert relative(path.x[k][path.begin :], whole.x[k][begin : simulation.step]) < 1e-12  # double precision
+            np.testing.assert_array_equal(path.spikes[k][path.begin :], whole.spikes[k][begin : simulation.step])
+        back, forth = (way(net, path, cost, reset=False) for way in (bptt, rtrl))
+        for ours, theirs in zip(back, forth, strict=True):
+            assert relative(ours, theirs) < 1e-10 if begin else not ours.any()  # double precision
+        simulation.plastic[:] = False  # the same weights in all blocks
+        simulation.update()
+        begin = simulation.step
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_a_block_from_rest_changes_weights_by_the_exact_gradient_in_the_rules_units(loss: str) -> None:
+    more = {"optimizer": ss.SGD(1.0, scale=1.0), "rule": ss.Rule(block=100.0, w_max=1e9), "recurrent": False, "projections": []}
+    more |= {"neuron": ss.LIF(reset="subtract", tau_ref=0.0), "scheme": ss.Scheme(integration="exact", precision="double")}
+    exact, local = ExactSimulation(graph(loss, **more), NOISE), Simulation(graph(loss, **more), NOISE)
+    _, reference = ss.exact_gradient(exact.network, NOISE, reset=False)
+    unit, changes = {"van_rossum": 0.1 / 5, "squared_error": 0.1, "cross_entropy": 1.0}[loss], []
+    for simulation in (exact, local):
+        before = [w.copy() for w in simulation.weights]
+        simulation.learn(True)
+        simulation.advance(1000)
+        simulation.update()
+        changes.append([1000.0 * (w - old) for w, old in zip(simulation.weights, before, strict=True)])  # of a mean
+    for ours, theirs in zip(changes[0], reference, strict=True):
+        assert np.abs(theirs).max() > 0
+        assert relative(ours, -theirs / unit) < 1e-9  # double precision, of a difference
+    onto_output = exact.network.pairs.index((2, 3))
+    ours, theirs = (own[onto_output] for own in changes)
+    assert relative(ours, theirs) < (0.02 if loss == "van_rossum" else 1e-9)  # the rule's trace is a step ahead of its error
+
+
+def test_a_streams_run_by_the_exact_gradient_learns_is_saved_and_goes_on(tmp_path: Path) -> None:
+    half = tmp_path / "half"
+    options = (
+        "--task",
+        "regular",
+        "--period",
+        "100ms",
+        "--target-rate",
+        "20Hz",
+        "--block",
+        "100ms",
+        "--hidden",
+        "0",
+        "--rule",
+        "bptt",
+        "--learning-rate",
+        "2mV",
+        "--quiet",
+    )
+    run_cli("train", *options, "--duration", "2s", "--out", half)
+    table = config.read(half / "config.toml")
+    assert table["rule"] == "bptt"
+    whole = job.carry_out(*config.build(table | {"duration": "4s"}))
+    again = ss.resume(half, 2000.0, pictures=False)
+    assert whole.cost < 0.8 * whole.cost_initial
+    for ours, theirs in zip(again.weights, whole.weights, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    assert ss.Run.load(half).training.rule == "bptt"
+    assert whole.cost != job.carry_out(*config.build(table | {"duration": "4s", "rule": "superspike"})).cost
+
+
+def test_hidden_layers_need_no_feedback_for_the_exact_gradient() -> None:
+    net = graph(feedback="none")
+    simulation = ExactSimulation(net, NOISE)
+    simulation.learn(True)
+    assert simulation.plastic.all()
+
+
 def test_what_the_rule_cannot_be_is_said(manifolds: ss.Samples) -> None:
     with pytest.raises(ss.ParameterError, match=r"Fitting\.rule: must be one of superspike, bptt, got 'rtrl'"):
         ss.fit(network(), manifolds, rule="rtrl")
-    assert "rule: has no effect on what the other options choose" in run_cli(
-        "train", "--task", "regular", "--rule", "bptt", status=2
-    )
+    with pytest.raises(ss.ParameterError, match=r"Training\.rule: must be one of superspike, bptt, got 'rtrl'"):
+        ss.train(graph(), NOISE, 100.0, rule="rtrl")
+    words = r"Network\.loss: must be van_rossum, squared_error or cross_entropy .*, got Windowed"
+    with pytest.raises(ss.ParameterError, match=words):
+        ss.train(graph("windowed"), NOISE, 100.0, rule="bptt")

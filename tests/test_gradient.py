@@ -11,7 +11,21 @@ import test_trial
 from helpers import relative, surrogate_spike
 from test_trial import classifier, dense, samples
 
-from superspike import LIF, FastSigmoid, Layer, Network, ParameterError, Projection, Rates, Readout, Rule, Scheme, Spikes, tasks
+from superspike import (
+    LIF,
+    CrossEntropy,
+    FastSigmoid,
+    Layer,
+    Network,
+    ParameterError,
+    Projection,
+    Rates,
+    Readout,
+    Rule,
+    Scheme,
+    Spikes,
+    tasks,
+)
 from superspike.engine.classifier import Classifier
 from superspike.engine.gradient import Path, bptt, exact_gradient, rasters, run, trial_cost
 from superspike.engine.simulation import Simulation
@@ -187,7 +201,7 @@ def smooth(network: Network, x: np.ndarray) -> Path:
     """The scheme with σ of a fast sigmoid in the place of Θ: (steps, 1, n) of each layer."""
     found = Path([x], [x[:0]], [x[:0]])
     for n in network.sizes[1:]:
-        for own in found:
+        for own in found[:3]:
             own.append(np.ones((len(x), 1, n)))
     weights = dict(zip(network.pairs, network.weights, strict=True))
     u, i = ([np.zeros((1, n)) for n in network.sizes] for _ in range(2))
@@ -347,8 +361,31 @@ def test_the_gradient_of_a_readouts_stream_is_the_rules_but_for_two_steps() -> N
     assert relative(-exact[0], hidden * 1000.0 / 10.0) > 1e-3
 
 
+def test_a_streams_cross_entropy_has_the_rules_gradient_at_a_readout() -> None:
+    net = Network(
+        [12, 8, Layer(3, Readout(tau_mem=20.0))], loss=CrossEntropy(begin=7.0), w0=200.0, seed=3,
+        scheme=Scheme(1.0, 3.0, "exact", "double"),
+    )  # fmt: skip
+    value, exact = exact_gradient(net, NOISE)
+    simulation = Simulation(net, NOISE, "clock")
+    simulation.learn(True)
+    _, log = simulation.advance(100)
+    assert relative(-exact[1], simulation.traces["m"][1]) < 1e-12  # double precision
+    steps, ids = simulation.spikes(log, 3)  # the targets
+    surprise = 0.0
+    for t in range(steps[0], 100 - 3):
+        last = np.flatnonzero(steps <= t)[-1]
+        p = np.exp(log.potentials[t] / 20.0)
+        surprise -= np.log(p[ids[last]] / p.sum()) * (t - steps[last] >= 7)
+    assert value == pytest.approx(surprise, rel=1e-12)  # double precision
+    _, forth = exact_gradient(net, NOISE, method="rtrl")
+    assert relative(exact[0], forth[0]) < 1e-10  # double precision
+
+
 def test_what_has_no_exact_gradient_here_is_refused() -> None:
-    with pytest.raises(ParameterError, match=r"Network\.loss: must be van_rossum or squared_error .*, got Windowed"):
+    with pytest.raises(
+        ParameterError, match=r"Network\.loss: must be van_rossum, squared_error or cross_entropy .*, got Windowed"
+    ):
         exact_gradient(stream(loss="windowed"), NOISE)
     with pytest.raises(ParameterError, match=r"Network\.loss: must be one of trials, such as max_over_time, got VanRossum"):
         exact_gradient(stream(), samples(3, 12, 3))

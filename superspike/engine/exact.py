@@ -1,19 +1,27 @@
-"""Learning by the exact surrogate gradient in the place of the local rule: for comparison, of small networks."""
+"""Learning by the exact surrogate gradient in the place of the local rule: for comparison, of small networks.
+
+Resets are outside the gradient, as is usual: through them it grows until nothing is learned (Zenke & Vogels 2021). Through
+recurrence it grows as well, unless the surrogate is as low as :class:`superspike.ScaledFastSigmoid`.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..model import surrogate
-from ..model.parameters import cast
+from ..model.loss import SquaredError
+from ..model.parameters import cast, check_memory
 from ..tasks import Samples
 from ..tasks.samples import which_of
 from .classifier import Classifier, Outcome, matrices
-from .gradient import AT_ONCE, bptt, run, trial_cost
-from .jit import kernel
+from .gradient import AT_ONCE, Cost, Path, Start, bptt, run, stream_cost, trial_cost
+from .jit import compile_lock, kernel
+from .simulation import Simulation
+from .state import Log
 
 Array = NDArray[Any]
 
@@ -35,10 +43,8 @@ def at_once(model: Any, x: Array) -> Array:
 class ExactClassifier(Classifier):
     """A :class:`Classifier` whose gradient goes back through time, layers and recurrence, and not through its feedback.
 
-    Samples, dropout, the cost of spike counts, batches and optimiser are the same. Resets are outside the gradient, as is usual:
-    through them it grows until nothing is learned (Zenke & Vogels 2021). Through recurrence it grows as well, unless the
-    surrogate is as low as :class:`superspike.ScaledFastSigmoid`. So, with symmetric feedback, one hidden layer and no
-    recurrence, both learn the same weights.
+    Samples, dropout, the cost of spike counts, batches and optimiser are the same. So, with symmetric feedback, one hidden layer
+    and no recurrence, both learn the same weights.
     """
 
     def _run(self, samples: Samples, which: ArrayLike | None, *, learn: bool, train: bool) -> Outcome:
@@ -69,3 +75,83 @@ class ExactClassifier(Classifier):
             steps = np.repeat(np.arange(self._sizes.steps), np.diff(ptr[:-1]))
             np.add.at(found[:, b], (steps, self._group.ids[ptr[0] : ptr[-2]]), 1.0)
         return found
+
+
+class ExactSimulation(Simulation):
+    """A :class:`Simulation` that learns from each block by the exact gradient of what its errors cost, and needs no feedback.
+
+    This is backpropagation through time, truncated where a block begins: what was before is taken as given, and what a block does
+    to later errors is left out. A snapshot within a block begins one. Traces and sums that are recorded are the local rule's,
+    which the engine carries on.
+    """
+
+    def __init__(self, *arguments: Any, **more: Any) -> None:
+        super().__init__(*arguments, **more)
+        room = 64 * self.block_steps * sum(self.network.sizes)
+        check_memory("Rule.block", f"{self.network.rule.block:g} ms", room)
+        self._start: Start | None = None
+        self._heard, self._first = [self._recent()], 0  # steps and ids of spikes, of each layer and the targets
+        self._path(self._standing())  # what has no exact gradient is refused at once
+
+    def compile(self) -> None:
+        """Compile the kernels, or load them from the cache."""
+        super().compile()
+        with compile_lock():
+            for layer in self.network.layers[1:]:
+                at_once(layer.surrogate, np.zeros(1))
+
+    def learn(self, on: bool) -> None:
+        """Switch plasticity on or off; hidden layers need no feedback."""
+        super().learn(on)
+        self.plastic[:] = np.array(self.network.plastic) & on
+
+    def advance(self, steps: int) -> tuple[float, Log]:
+        """Simulate ``steps`` steps; where something learns, note the spikes."""
+        if self._start is None and self.plastic.any():
+            self._start, self._heard, self._first = self._standing(), [self._recent()], self.step
+        cost, log = super().advance(steps)
+        if self._start is not None:
+            self._heard.append([self.spikes(log, row) for row in range(len(self.network.sizes) + 1)])
+        return cost, log
+
+    def update(self, rate: float = 1.0) -> None:
+        """End the block, by its gradient."""
+        if self._start is not None:
+            path, cost = self._path(self._start)
+            loss, impulse = self.network.loss, float(self.constants.impulse)  # of which the rule's traces know nothing
+            unit = 1 / loss.height if isinstance(loss, SquaredError) else impulse
+            for m, g in zip(self.traces["m"], bptt(self.network, path, cost, reset=False, slope=at_once), strict=True):
+                with np.errstate(over="ignore"):  # what is no longer finite is found by the update
+                    m[:] = -g / unit
+        self._start = None
+        super().update(rate)
+
+    def restore(self, snapshot: Mapping[str, Array]) -> None:
+        """Go on from a :meth:`snapshot`."""
+        super().restore(snapshot)
+        self._start = None
+
+    def _standing(self) -> Start:
+        """What the next step begins with, but for spikes."""
+        where, state, last = self.where, self.state, len(self.network.sizes) - 1
+        own = [slice(where.start[k], where.start[k] + where.size[k]) for k in range(1, last + 1)]
+        v, current, left = ([x[None, at].astype(float) for at in own] for x in (state.v, state.current, state.refractory))
+        errors = state.e1[None, own[-1]].astype(float), state.e2[None, own[-1]].astype(float)
+        return Start(self._history, [], v, current, left, errors, state.memory.copy())
+
+    def _recent(self) -> list[tuple[Array, Array]]:
+        """Steps and ids of the last steps' spikes, which still act, of each layer and the targets."""
+        steps = np.arange(self.step - self._history, self.step)
+        return [(np.repeat(steps, np.diff(ends)), ids) for ends, ids in self._tails[: len(self.network.sizes) + 1]]
+
+    def _path(self, start: Start) -> tuple[Path, Cost]:
+        """What the network did since the ``start``, and what it cost."""
+        sizes, first = self.network.sizes, self._first - self._history
+        rasters = []
+        for n, parts in zip([*sizes, sizes[-1]], zip(*self._heard, strict=True), strict=True):
+            rasters.append(np.zeros((self.step - first, 1, n)))
+            for steps, ids in parts:
+                np.add.at(rasters[-1][:, 0], (steps - first, ids), 1.0)
+        start = start._replace(spikes=rasters[1:-1])
+        path = run(self.network, rasters[0], start)
+        return path, stream_cost(self.network, path, rasters[-1], start)

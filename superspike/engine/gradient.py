@@ -25,7 +25,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..model.loss import SquaredError, VanRossum
+from ..model.loss import CrossEntropy, SquaredError, VanRossum
 from ..model.network import Network
 from ..model.neuron import LIFStep, SubtractStep
 from ..model.parameters import Param, ParameterError, check_memory, one_of
@@ -48,6 +48,19 @@ class Path(NamedTuple):
     spikes: list[Array]
     x: list[Array]  # potentials before a reset (mV above rest); of the input none
     free: list[Array]  # whether a neuron was not refractory; of the input none
+    begin: int = 0  # before this step spikes alone are known, which still act
+
+
+class Start(NamedTuple):
+    """What a stream's network goes on from, where it is not from rest, and its layers' spikes, which are known then."""
+
+    begin: int  # how many of the steps lie before
+    spikes: list[Array]  # of each layer but the input, arrays (steps, 1, n)
+    v: list[Array]  # and (1, n): potentials (mV above rest)
+    current: list[Array]  # mV
+    left: list[Array]  # refractory steps
+    errors: tuple[Array, Array]  # of the outputs, in the filter's two stages, (1, n_out)
+    memory: Array  # of the loss
 
 
 class Cost(NamedTuple):
@@ -82,7 +95,7 @@ def exact_gradient(
     Parameters
     ----------
     data : labelled samples, of which the mean counts, or the task of a stream, of which the first period does; its loss is
-        ½ Σ_t Σ_k e_k(t)² of the errors that the rule sees (van_rossum, squared_error)
+        ½ Σ_t Σ_k e_k(t)² of the errors that the rule sees (van_rossum, squared_error), or Σ_t −log p_label(t) (cross_entropy)
     which : the numbers of some of the samples
     method : bptt, backward in time, or rtrl, forward in time, which takes longer by the number of weights
     reset : whether the gradient goes through resets
@@ -164,21 +177,24 @@ def wiring(network: Network, recurrence: bool = True) -> list[Wiring]:
     ]
 
 
-def run(network: Network, inputs: Array) -> Path:
-    """Run a network from rest on ``inputs``, (steps, samples, n_in), many samples at once."""
+def run(network: Network, inputs: Array, start: Start | None = None) -> Path:
+    """Run a network on ``inputs``, (steps, samples, n_in), many samples at once and from rest, or one from a ``start``."""
     steps, samples, _ = inputs.shape
     shapes = [(steps, samples, n) for n in network.sizes[1:]]
-    path = Path([inputs, *map(np.zeros, shapes)], [inputs[:0], *map(np.zeros, shapes)], [inputs[:0], *map(np.zeros, shapes)])
+    spikes, begin = (start.spikes, start.begin) if start else (list(map(np.zeros, shapes)), 0)
+    path = Path([inputs, *spikes], [inputs[:0], *map(np.zeros, shapes)], [inputs[:0], *map(np.zeros, shapes)], begin)
     v, current, left = ([np.zeros((samples, n)) for n in network.sizes] for _ in range(3))
+    if start:
+        v[1:], current[1:], left[1:] = start.v, [x.copy() for x in start.current], start.left
     joined, layers = wiring(network), [*enumerate(zip(cells(network), network.layers[1:], strict=True), 1)]
     n_ref = [whole_steps("tau_ref", layer.neuron.tau_ref, network.scheme.dt) for layer in network.layers[1:]]
-    for t in range(steps):
+    for t in range(begin, steps):
         for k, (cell, _) in layers:
             left[k] = np.maximum(left[k] - 1, 0)
             free = left[k] == 0
             x = np.where(free, cell.a_mem * v[k] + cell.c_mem * current[k], v[k])
-            s = free & (x > cell.threshold)
-            v[k], left[k] = np.where(s, x - drop(cell, x), x), np.where(s, n_ref[k - 1] + 1, left[k])
+            s = path.spikes[k][t] if start else free & (x > cell.threshold)
+            v[k], left[k] = np.where(s != 0, x - drop(cell, x), x), np.where(s != 0, n_ref[k - 1] + 1, left[k])
             current[k] *= cell.a_syn
             path.spikes[k][t], path.x[k][t], path.free[k][t] = s, x, free
         for p in joined:
@@ -230,7 +246,7 @@ def bptt(
     by_current = [np.zeros_like(s) for s in path.spikes]
     before, onto_v, onto_current = ([np.zeros_like(s[0]) for s in path.spikes] for _ in range(3))
     steps = len(path.spikes[0])
-    for t in reversed(range(steps)):
+    for t in reversed(range(path.begin, steps)):
         for k, cell in layers:
             before[k] = by_current[k][t] = cell.a_syn * before[k] + onto_current[k]
         for k, cell in layers:
@@ -270,7 +286,7 @@ def rtrl(network: Network, path: Path, cost: Cost, *, reset: bool = True, recurr
     dv, di = ({(k, q): np.zeros((samples, network.sizes[k], joined[q].w.size)) for k, q in ways} for _ in range(2))
     ds = deque[dict[tuple[int, int], Array]](maxlen=1 + max(p.delay for p in joined))
     total = [np.zeros(p.w.size) for p in joined]
-    for t in range(len(path.spikes[0])):
+    for t in range(path.begin, len(path.spikes[0])):
         ds.append({})
         for k, q in ways:
             cell, free, x = layers[k - 1][1], path.free[k][t][:, :, None], path.x[k][t][:, :, None]
@@ -284,7 +300,7 @@ def rtrl(network: Network, path: Path, cost: Cost, *, reset: bool = True, recurr
             if t < p.delay:
                 continue
             for k, q in ways:
-                if p.pre == k and p.passes:
+                if p.pre == k and p.passes and t - p.delay >= path.begin:
                     di[p.post, q] += p.w.T @ ds[-1 - p.delay][k, q]
             own = di[p.post, n].reshape(samples, p.w.shape[1], *p.w.shape)  # a view; row i of W_kᵀ acts on neuron i alone
             np.einsum("biji->bji", own)[...] += path.spikes[p.pre][t - p.delay][:, :, None]
@@ -321,43 +337,68 @@ def trial_cost(network: Network, path: Path, labels: Array) -> Cost:
     return Cost(loss, by_spikes, [*[0.0] * (len(path.spikes) - 1), by_x])
 
 
-def stream_cost(network: Network, path: Path, targets: Array) -> Cost:
-    """½ Σ_t Σ_k e_k(t)² of a stream's errors, at the delay and by the filter of the scheme; ``targets``: (steps, 1, n_out)."""
-    nothing: list[Any] = [0.0] * (len(path.spikes) - 1)
-    if isinstance(network.loss, SquaredError):
-        e = (jumps(network, targets) - path.x[-1]) / network.loss.height
-        e[len(e) - whole_steps("", network.scheme.delay, network.scheme.dt) :] = 0  # nobody has seen them yet
-        return Cost(0.5 * (e**2).sum(axis=(0, 2)), [*nothing, 0.0], [*nothing, -e / network.loss.height])
-    if not isinstance(network.loss, VanRossum):
-        raise ParameterError(f"Network.loss: must be van_rossum or squared_error where gradients are exact, got {network.loss!r}")
-    e, by_wrong = filtered(network, targets - path.spikes[-1])
-    return Cost(0.5 * (e**2).sum(axis=(0, 2)), [*nothing, -by_wrong], [*nothing, 0.0])
+def stream_cost(network: Network, path: Path, targets: Array, start: Start | None = None) -> Cost:
+    """What a stream's errors cost, at the delay and by the filter of the scheme; ``targets``: (steps, 1, n_out)."""
+    loss, nothing = network.loss, list[Any]([0.0] * (len(path.spikes) - 1))
+    if isinstance(loss, VanRossum):
+        e, by_wrong = filtered(network, targets - path.spikes[-1], start)
+        return Cost(0.5 * (e**2).sum(axis=(0, 2)), [*nothing, -by_wrong], [*nothing, 0.0])
+    seen = len(targets) - whole_steps("", network.scheme.delay, network.scheme.dt)  # of later errors nobody knows yet
+    u = path.x[-1][path.begin : seen]
+    if isinstance(loss, SquaredError):
+        e = (jumps(network, targets[path.begin : seen], start) - u) / loss.height
+        cost, by_u = 0.5 * e**2, -e / loss.height
+    elif isinstance(loss, CrossEntropy):
+        cost, by_u = surprise(network, targets[path.begin : seen], u / loss.temperature, start)
+    else:
+        known = "van_rossum, squared_error or cross_entropy"
+        raise ParameterError(f"Network.loss: must be {known} where gradients of streams are exact, got {loss!r}")
+    by_x = np.zeros_like(path.x[-1])
+    by_x[path.begin : seen] = by_u
+    return Cost(cost.sum(axis=(0, 2)), [*nothing, 0.0], [*nothing, by_x])
 
 
-def jumps(network: Network, targets: Array) -> Array:
+def jumps(network: Network, targets: Array, start: Start | None) -> Array:
     """The target potentials of :class:`superspike.SquaredError`."""
     decay = np.exp(-1 / whole_steps("SquaredError.tau", network.loss.tau, network.scheme.dt))
-    found, now = np.zeros_like(targets), np.zeros_like(targets[0])
+    found, now = np.zeros_like(targets), start.memory if start else 0.0
     for t, spikes in enumerate(targets):
         found[t] = now = decay * now + network.loss.height * spikes
     return found
 
 
-def filtered(network: Network, wrong: Array) -> tuple[Array, Array]:
+def surprise(network: Network, targets: Array, z: Array, start: Start | None) -> tuple[Array, Array]:
+    """−log p of the class of :class:`superspike.CrossEntropy`, at the class, and its derivatives by U; p = softmax(z)."""
+    begin = whole_steps("CrossEntropy.begin", network.loss.begin, network.scheme.dt)
+    named, since = start.memory if start else (0, 0)
+    y, counts = np.zeros_like(z), np.zeros((len(z), 1, 1))
+    for t, spikes in enumerate(targets[:, 0]):
+        since += 1
+        if spikes.any():
+            named, since = int(np.flatnonzero(spikes)[-1]) + 1, 0
+        if named and since >= begin:
+            y[t, 0, int(named) - 1] = counts[t] = 1
+    log_p = z - z.max(axis=2, keepdims=True)
+    log_p -= np.log(np.exp(log_p).sum(axis=2, keepdims=True))
+    return -y * log_p, counts * (np.exp(log_p) - y) / network.loss.temperature
+
+
+def filtered(network: Network, wrong: Array, start: Start | None) -> tuple[Array, Array]:
     """Errors e = α ∗ wrong, D steps late, and the derivatives of ½ Σ e² by what was wrong in each step.
 
     A step's e is read before that step's impulses enter, as in the scheme.
     """
     (a1, a2, c), impulse = error_filter(network.rule, network.scheme)
-    delay, steps = whole_steps("", network.scheme.delay, network.scheme.dt), len(wrong)
-    e, by_wrong, e1, e2 = np.zeros_like(wrong), np.zeros_like(wrong), np.zeros_like(wrong[0]), np.zeros_like(wrong[0])
-    for t in range(steps):
+    delay, steps = whole_steps("", network.scheme.delay, network.scheme.dt), range(start.begin if start else 0, len(wrong))
+    e, by_wrong = np.zeros_like(wrong), np.zeros_like(wrong)
+    e1, e2 = start.errors if start else (np.zeros_like(wrong[0]), np.zeros_like(wrong[0]))
+    for t in steps:
         e1 = a1 * e1
         e[t] = e2 = a2 * e2 + c * e1
         if t >= delay:
             e1 = e1 + impulse * wrong[t - delay]
     by_e1, by_e2 = np.zeros_like(e1), np.zeros_like(e2)
-    for t in reversed(range(steps)):
+    for t in reversed(steps):
         if t >= delay:
             by_wrong[t - delay] = impulse * by_e1
         by_e2 = e[t] + a2 * by_e2

@@ -46,6 +46,8 @@ from ..model.scheme import ENGINES, PRECISIONS, Scheme
 from ..model.surrogate import SURROGATES
 
 RECORDS = ("periods", "spikes")
+RULES = ("superspike", "bptt")
+WHICH_RULE = Param("", "what weights follow: the local rule, or the exact gradient, for comparison")
 
 HIDDEN = [256]
 SEED = 1
@@ -66,6 +68,7 @@ class Training(NamedTuple):
     ] = 0.0
     engine: Annotated[str, Param("", "same numbers, very different speed")] = "event"
     record: Annotated[str, Param("", "which spikes to keep: the first and last period's, or all")] = "periods"
+    rule: Annotated[str, WHICH_RULE] = "superspike"
 
 
 @parameters
@@ -80,7 +83,7 @@ class Fitting(NamedTuple):
         "last"
     )
     threads: Annotated[int, Param("", "cores that share a batch, with the same numbers; 0: all", ge=0)] = 1
-    rule: Annotated[str, Param("", "what weights follow: the local rule, or the exact gradient, for comparison")] = "superspike"
+    rule: Annotated[str, WHICH_RULE] = "superspike"
 
 
 class Option(NamedTuple):
@@ -110,7 +113,7 @@ OUTPUT = "readout"  # what the option layers calls the last layer, where samples
 READOUT = {"neuron": "readout", "tau_mem": "20ms"}
 WORDS = {
     "reset": RESETS, "integration": INTEGRATIONS, "precision": PRECISIONS, "engine": ENGINES, "record": RECORDS,
-    "choose": ("last", "best"), "rule": ("superspike", "bptt"), "voice": ("formants", "espeak", "auto"),
+    "choose": ("last", "best"), "rule": RULES, "voice": ("formants", "espeak", "auto"),
 }  # fmt: skip
 TRUTH = ("true", "false")
 LOOPS, PAIRS = list[bool], list[tuple[int, int]]  # types of options
@@ -208,7 +211,9 @@ def _options(registered: Any) -> dict[str, Option]:
     found["weights"] = Option(Param("", "start from the weights in this .npz file (w0, w1, …)"), str)
     found["seed"] = Option(Param("", "of all random numbers", ge=0), int, default=str(SEED))
     found["task_seed"] = Option(Param("", "of the task's random numbers, by default the seed", ge=0), int)
-    for cls, group in ((Training, "Run"), (Fitting, "Learning"), (Rule, "Learning"), (Rates, "Learning"), (Scheme, "Numerics")):
+    for cls, group in ((Training, "Run"), (Fitting, "Learning")):
+        add("training", cls, group)  # no run is both
+    for cls, group in ((Rule, "Learning"), (Rates, "Learning"), (Scheme, "Numerics")):
         add(cls.__name__, cls, group)
     placed = {
         name: option._replace(group=GROUPS[0] if name in FIRST else OTHERS.get(name, option.group))

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from ..model.network import Network
 from ..model.parameters import check_memory, one_of
 from ..model.scheme import ENGINES, whole_steps
-from .config import RECORDS, Training
+from .config import RECORDS, RULES, Training
 
 LATE_RATE = 0.1  # of the learning rate, after its drop
 
@@ -63,6 +63,7 @@ def schedule(training: Training, network: Network) -> Schedule:
     dt = network.scheme.dt
     one_of("Training.record", training.record, RECORDS)
     one_of("Training.engine", training.engine, ENGINES)
+    one_of("Training.rule", training.rule, RULES)
     burn_in = whole_steps("Training.burn_in_ms", training.burn_in_ms, dt)
     total = burn_in + whole_steps("Training.duration_ms", training.duration_ms, dt)
     drop = whole_steps("Training.learning_rate_drop_ms", training.learning_rate_drop_ms, dt)

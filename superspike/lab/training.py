@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ..engine.exact import ExactSimulation
 from ..engine.simulation import Simulation
 from ..model.network import Network
 from ..model.parameters import Param, ParameterError, check_memory
@@ -70,7 +71,8 @@ def train(
     on_compile : replaces ``Simulation.compile``, e.g. to say that compiling takes a while
     keeper : writes checkpoints, and knows the one from which the run goes on, if it does: :func:`superspike.resume`
     probes : what else to record (:mod:`superspike.lab.recording`): texts, or a :class:`superspike.Probes`, which holds it
-    **options : the other fields of :class:`Training`: burn_in_ms, learning_rate_drop_ms, engine, record
+    **options : the other fields of :class:`Training`: burn_in_ms, learning_rate_drop_ms, engine, record, rule
+        (``bptt``: the exact surrogate gradient in the place of the local rule, for comparison)
 
     Raises
     ------
@@ -85,7 +87,7 @@ def train(
     dt, names, plan = network.scheme.dt, layer_names(network.sizes), schedule(training, network)
     network.checked(network.weights)  # they may have been changed by hand,
     network.refresh_feedback()  # and so is what follows them
-    simulation = Simulation(network, task, training.engine)
+    simulation = (ExactSimulation if training.rule == "bptt" else Simulation)(network, task, training.engine)
     initial_weights = None if network.is_drawn() else [w.copy() for w in network.weights]
     on_compile(simulation)
 
