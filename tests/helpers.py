@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,11 @@ def at_least(passed: int, n: int, proportion: float) -> bool:
     """Whether ``passed`` seeds of ``n`` are not too few for ``proportion``: as few come by chance once in 1,000 times."""
     chances = (math.comb(n, k) * proportion**k * (1 - proportion) ** (n - k) for k in range(passed + 1))
     return sum(chances) > 1e-3
+
+
+def idx(array: np.ndarray, kind: int = 8) -> bytes:
+    """An IDX file's bytes."""
+    return bytes([0, 0, kind, array.ndim]) + struct.pack(f">{array.ndim}I", *array.shape) + array.tobytes()
 
 
 def surrogate_spike(torch: Any, beta: float) -> Any:

@@ -7,16 +7,14 @@ import gzip
 import hashlib
 import json
 import struct
-import threading
 import zipfile
-from collections.abc import Iterator
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from helpers import idx
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
@@ -25,11 +23,6 @@ from superspike.cli import main
 from superspike.tasks import datasets
 
 h5py = pytest.importorskip("h5py", reason="needs the extra data")
-
-
-def idx(array: np.ndarray, kind: int = 8) -> bytes:
-    """An IDX file's bytes."""
-    return bytes([0, 0, kind, array.ndim]) + struct.pack(f">{array.ndim}I", *array.shape) + array.tobytes()
 
 
 def pictures(n: int, seed: int = 1) -> tuple[np.ndarray, np.ndarray]:
@@ -278,27 +271,6 @@ def test_a_validation_file_is_the_validation(tmp_path: Path) -> None:
     (tmp_path / "ssc_test.h5").unlink()
     with pytest.raises(ParameterError, match=r"must hold NAME_train\.h5 and NAME_test\.h5 .* does not; unpack"):
         load_heidelberg(tmp_path)
-
-
-@pytest.fixture
-def served(tmp_path: Path) -> Iterator[tuple[str, Path]]:
-    """The address of a server on this machine, and the folder that it serves."""
-    folder = tmp_path / "served"
-    folder.mkdir()
-
-    class Quiet(SimpleHTTPRequestHandler):
-        def __init__(self, *arguments: Any) -> None:
-            super().__init__(*arguments, directory=str(folder))
-
-        def log_message(self, *arguments: Any) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Quiet) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}/", folder
-        server.shutdown()
-        thread.join()
 
 
 def test_files_are_fetched_checked_and_unpacked(

@@ -4,28 +4,38 @@ from __future__ import annotations
 
 import ast
 import configparser
+import hashlib
 import html
 import os
 import re
 import shlex
+import shutil
+import socket
 import subprocess
 import sys
 import tomllib
 import warnings
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
 import click
+import matplotlib as mpl
+import numpy as np
 import pytest
 from click.testing import CliRunner
+from helpers import idx
+from PIL import Image
 
 import superspike as ss
 from superspike.cli import main
 from superspike.lab import config
 from superspike.model.parameters import Registry
-from superspike.tasks import DATASETS, ENCODERS, INPUTS, TARGETS
+from superspike.spikes.files import write_ras
+from superspike.tasks import DATASETS, ENCODERS, INPUTS, TARGETS, datasets
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted(
@@ -35,7 +45,8 @@ PAGES = sorted(
 )
 NEEDED = {
     "docs/tutorials/brian2.md": ("brian2",),
-    "docs/tutorials/sweeps.md": ("distributed",),
+    "docs/tutorials/sweeps.md": ("distributed", "dask_jobqueue"),
+    "docs/tutorials/classification.md": ("pooch",),
     "docs/how-to/record.md": ("zarr",),
     "docs/how-to/exchange.md": ("neo", "nir"),
 }
@@ -113,53 +124,112 @@ def parsed(words: list[str]) -> None:
     command.make_context(name, words)
 
 
-def typed(line: str, run: bool) -> None:
-    """A line of a shell: commands of superspike are run, of other programs the files and extras that they name exist."""
+SHORTER = {"train": ("--duration", "1s"), "resume": ("--duration", "1s"), "bench": ("--repeats", "1", "--seconds", "0.02")}
+SAMPLES = ("--epochs", "1")
+SPEECH = ("--speakers", "3", "--repetitions", "1", "--validation-speakers", "1", "--test-speakers", "1")
+
+
+def shorter(words: list[str]) -> list[str]:
+    """A command that would take minutes, or longer than a test may take, in seconds: the last of two equal options counts."""
+    if words[0] == "train" and (task := dict(pairwise(words)).get("--task")) in DATASETS:
+        return [*words, *SAMPLES, *(SPEECH if task == "synthetic-speech" else ())]
+    return [*words, *SHORTER.get(words[0], ())]
+
+
+def typed(line: str, short: bool, started: ExitStack, port: int) -> None:
+    """A line of a shell: those of superspike and Dask are run, of other programs the files and extras that they name exist."""
     for program, *words in filter(None, (shlex.split(part, comments=True) for part in line.split("&&"))):
-        if Path(program).name != "superspike":
+        if program == "dask":
+            started.enter_context(running_dask(words, port))
+        elif Path(program).name != "superspike":
             assert [word for word in (program, *words) if word.endswith((".py", "/run")) and not (ROOT / word).is_file()] == []
             assert {
                 name for word in words for names in re.findall(r"\[(\w[\w,]*)\]$", word) for name in names.split(",")
             } <= EXTRAS
-        elif run:
-            found = CliRunner().invoke(main, words)
-            assert found.exit_code == 0, f"{line}\n{found.output}"
         else:
             parsed(words)
+            found = CliRunner().invoke(main, shorter(words) if short else words)
+            assert found.exit_code == 0, f"{line}\n{found.output}"
+
+
+@contextmanager
+def running_dask(words: list[str], port: int) -> Iterator[None]:
+    """A scheduler or a worker, as long as the page is read."""
+    more = ["--host", "127.0.0.1", "--port", str(port), "--dashboard-address", ":0"] if words[0] == "scheduler" else []
+    process = subprocess.Popen([Path(sys.executable).parent / "dask", *words, *more], stderr=subprocess.DEVNULL)
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+@pytest.fixture
+def reader(tmp_path: Path, served: tuple[str, Path], monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A reader's folder, with files of their own; where they are fetched from; and SLURM, as far as a page needs it."""
+    folder, (url, there) = tmp_path / "reader", served
+    images, labels = (
+        np.random.default_rng(1).integers(0, 256, (5020, 4, 4)).astype(np.uint8),
+        (np.arange(5020) % 10).astype(np.uint8),
+    )
+    for name in ("train", "t10k"):
+        (there / f"{name}-images-idx3-ubyte").write_bytes(idx(images))
+        (there / f"{name}-labels-idx1-ubyte").write_bytes(idx(labels))
+    sources = {f"{url}{path.name}": f"md5:{hashlib.md5(path.read_bytes()).hexdigest()}" for path in there.iterdir()}
+    monkeypatch.setitem(datasets.SOURCES, "mnist", sources)
+    folder.mkdir()
+    shutil.copytree(there, folder / "DIR")
+    shutil.copyfile(mpl.get_data_path() + "/fonts/ttf/DejaVuSans.ttf", folder / "FreeSerif.ttf")
+    Image.fromarray(np.eye(60, dtype=np.uint8) * 255).save(folder / "photo.png")
+    rng = np.random.default_rng(2)
+    write_ras(folder / "in.ras", ss.tasks.poisson_spikes(100, 10.0, 500.0, rng))
+    write_ras(folder / "out.ras", ss.Spikes([100.0, 300.0], [0, 0], 1))
+    (folder / "SWEEP.toml").write_text("seeds = 2\n[base]\ntask = 'regular'\nduration = '1s'\n", encoding="utf-8")
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    (programs / "sbatch").write_text(
+        '#!/bin/sh\nscript=$(cat "$1")\nsetsid sh -c "$script" > /dev/null 2>&1 &\necho "Submitted batch job $!"\n'
+    )
+    (programs / "scancel").write_text('#!/bin/sh\nkill -- "-$1"\n')
+    for program in programs.iterdir():
+        program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.chdir(folder)
+    return folder
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_a_page_does_as_it_says(
-    page: str, registries: dict[str, Registry], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_page_does_as_it_says(page: str, registries: dict[str, Registry], reader: Path) -> None:
     """Its blocks are a session in one folder, in order: Python, lines of a shell, and files, named in their first line.
 
-    After a comment that begins with "only read", commands are parsed, and Python compiled: they need time, a data set or a cluster.
+    After a comment that begins with "short", commands take as few seconds as they can.
     """
     for package in NEEDED.get(page, ()):
         pytest.importorskip(package)
     if "brian2" in NEEDED.get(page, ()):
         warnings.simplefilter("ignore", DeprecationWarning)  # of the packages that it stands on; pytest restores the filters
-    monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {"__name__": "__main__"}
     text = (ROOT / page).read_text(encoding="utf-8")
     blocks = BLOCK.findall(text)
     assert 2 * len(blocks) == len(re.findall("^ *```", text, re.MULTILINE))  # no other fences
-    for remark, language, code in blocks:
-        run = not remark.startswith("only read")
-        if language == "python" and run:
-            names = executed(code, page, names)
-        elif language == "python":
-            compile(code, page, "exec")
-            assert [name for name in re.findall(r"\bss\.(\w+)", code) if not hasattr(ss, name)] == []
-        elif language == "sh":
-            for line in code.replace("\\\n", " ").splitlines():
-                typed(line, run)
-        elif language == "toml":
-            tomllib.loads(code)
-            (tmp_path / code.split()[1]).write_text(code, encoding="utf-8")
-        else:
-            assert language in ("text", "{eval-rst}", "{toctree}", "{include}", "{help}")
+    if "data fetch mnist DIR" in text:
+        shutil.rmtree("DIR")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with ExitStack() as started:
+        for remark, language, code in blocks:
+            code = code.replace("10.0.0.1:8786", f"127.0.0.1:{port}").replace("jobs=40", "jobs=2")
+            if language == "python":
+                names = executed(code, page, names)
+            elif language == "sh":
+                for line in code.replace("\\\n", " ").splitlines():
+                    typed(line, remark.startswith("short"), started, port)
+            elif language == "toml":
+                tomllib.loads(code)
+                (reader / code.split()[1]).write_text(code, encoding="utf-8")
+            else:
+                assert language in ("text", "{eval-rst}", "{toctree}", "{include}", "{help}")
 
 
 @pytest.mark.parametrize("page", [*PAGES, "docs/extending.md"])

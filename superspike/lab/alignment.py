@@ -146,7 +146,7 @@ class AlignmentOverTraining:
         network: Network,
         data: Samples | Task,
         every: int = 1,
-        then: Callable[[Any], bool | None] = lambda report: None,
+        then: Callable[[Any], bool | None] | None = None,
         **switches: bool,
     ) -> None:
         self.network, self.data, self.then, self.switches = network, data, then, switches
@@ -159,7 +159,7 @@ class AlignmentOverTraining:
         if self.reports % self.every == 0:
             self.at.append(report[0])
             self.found.append(alignment(self.network, self.data, **self.switches))
-        return self.then(report)
+        return self.then(report) if self.then else None
 
     @property
     def degrees(self) -> dict[str, Array]:
@@ -181,7 +181,7 @@ def over_training(
 ) -> list[tuple[str, str, Alignment]]:
     """Train, and measure every so many reports (or blocks): when, which gradient, and the :class:`Alignment` with it."""
     watches = dict[str, AlignmentOverTraining]()
-    last: Callable[[Any], bool | None] = lambda report: None  # noqa: E731
+    last: Callable[[Any], bool | None] | None = None
     for name, _ in variants(network, data):
         last = watches[name] = AlignmentOverTraining(network, data, every, last, **GRADIENTS[name])
     observers: dict[str, Any] = {"on_report" if isinstance(task, Labelled) else "on_block": last}

@@ -201,8 +201,8 @@ def fit(
     *,
     validation: Samples | None = None,
     test: Samples | None = None,
-    on_report: Callable[[Report], bool | None] = lambda report: None,
-    on_compile: Callable[[Callable[[], None]], None] = lambda compile: compile(),
+    on_report: Callable[[Report], bool | None] | None = None,
+    on_compile: Callable[[Callable[[], None]], None] | None = None,
     source: Source | None = None,
     keeper: Keeper | None = None,
     **options: Any,
@@ -248,7 +248,10 @@ def fit(
     config.options()  # two classes that share an option could not be saved
     initial_weights = None if network.is_drawn() else [w.copy() for w in network.weights]
     classifier = (ExactClassifier if training.rule == "bptt" else Classifier)(network, dropout=training.dropout, threads=threads)
-    on_compile(lambda: classifier.compile(samples))
+    if on_compile:
+        on_compile(lambda: classifier.compile(samples))
+    else:
+        classifier.compile(samples)
     learner = Learner(classifier, samples, validation, training)
     keeper = keeper or Keeper(None, 0)
     if keeper.start:
@@ -257,7 +260,7 @@ def fit(
     keeper.begin("samples", lambda new: write_config(new, table, network, initial_weights))
     with unharmed(network):
         for report in () if keeper.asked else learner.reports():
-            keeper.asked = ended(on_report(report))
+            keeper.asked = on_report is not None and ended(on_report(report))
             if keeper.due(learner.done):
                 keeper.write({"learner": learner.snapshot()})
             if keeper.asked:

@@ -57,7 +57,7 @@ def train(
     duration_ms: float = Training().duration_ms,
     *,
     on_block: Callable[[Progress], bool | None] | None = None,
-    on_compile: Callable[[Simulation], None] = Simulation.compile,
+    on_compile: Callable[[Simulation], None] | None = None,
     keeper: Keeper | None = None,
     probes: Probes | Sequence[str] = (),
     **options: Any,
@@ -89,7 +89,7 @@ def train(
     network.refresh_feedback()  # and so is what follows them
     simulation = (ExactSimulation if training.rule == "bptt" else Simulation)(network, task, training.engine)
     initial_weights = None if network.is_drawn() else [w.copy() for w in network.weights]
-    on_compile(simulation)
+    (on_compile or Simulation.compile)(simulation)
 
     metrics = Metrics(network, names, min(plan.burn_in + round(PATIENCE / dt), plan.total))
     recorder = Recorder(simulation, names, training.record == "spikes")
@@ -156,7 +156,7 @@ def evaluate(
     *,
     engine: str = "event",
     tolerance_ms: float = 2.0,
-    on_compile: Callable[[Simulation], None] = Simulation.compile,
+    on_compile: Callable[[Simulation], None] | None = None,
 ) -> Evaluation:
     """Run ``network`` on ``task`` with its plasticity off, from rest, and measure after a first period that is left out.
 
@@ -173,7 +173,7 @@ def evaluate(
     all_spikes = (len(task.inputs) + len(task.targets)) / task.period_ms * duration
     check_memory("evaluate.duration_ms", f"{duration:g} ms", 16 * all_spikes + kept_bytes(network, total, everything=True))
     simulation = Simulation(network, task, engine)
-    on_compile(simulation)
+    (on_compile or Simulation.compile)(simulation)
     names, begin = layer_names(network.sizes), simulation.task.period
     metrics, recorder = Metrics(network, names), Recorder(simulation, names, everything=True)
     potentials: list[Array] = []
