@@ -20,6 +20,7 @@ from .traces import (
     IMPULSE,
     SQUARE,
     TAGS,
+    Frames,
     Propagators,
     apply_map,
     begin_free,
@@ -28,6 +29,7 @@ from .traces import (
     enter_spike,
     load_eight,
     new_frame,
+    new_frames,
     next_readout_sums,
     next_sums,
     store_eight,
@@ -49,11 +51,7 @@ class Work(NamedTuple):
 
     begin: Array  # (layers,): of each layer's neurons from begin
     end: Array  # to end
-    sums: Array  # (8 neurons,): X1, X2, Z1, Z2, E1, E2, Y1, Y2 of the current interval: see place
-    maps: Array  # (TAGS, 8 neurons): U11, U12, U21, U22, E1, E2, Y1, Y2 from the start of an interval to that of the current
-    free: Array  # (2, TAGS, 6): P11, P21, P22, G11, G21, G22 over the same time, of both kinds of layers: see table_of
-    tag: Array  # (rows of synapses,): the interval whose frame the row is in
-    p: Array  # (2, rows of synapses): its p̃ in that frame
+    frames: Frames  # of both kinds of layers: see table_of
     zero: Array  # (rows of synapses,): whether h is zero, as far as known; this alone is kept between calls
     due: Array  # the next spikes that enter a layer's synapses: see first_synapse
     at: Array  # in which steps of the window they do so
@@ -71,16 +69,12 @@ def workspace(where: Layout, dtype: type, spikes: int, errors: int, part: int = 
     """Arrays for one of ``parts`` equal shares of all neurons, and so many spikes and errors at most in a window; all zero."""
     neurons, rows = int(where.start[-1]), int(where.row_start[-1])
     outputs = int(where.start[where.output + 1] - where.start[where.output])
-    start, units, sums = where.start[:-1], np.diff(where.start) // LANES, zeros(8 * neurons, dtype)
-    last = start + [padded(n, lanes(sums)) for n in where.stop - start]  # no vector is all padding
+    start, units, frames = where.start[:-1], np.diff(where.start) // LANES, new_frames(neurons, rows, 2, dtype)
+    last = start + [padded(n, lanes(frames.sums)) for n in where.stop - start]  # no vector is all padding
     return Work(
         begin=start + units * part // parts * LANES,
         end=np.minimum(start + units * (part + 1) // parts * LANES, last),
-        sums=sums,
-        maps=zeros((TAGS, 8 * neurons), dtype, 1),
-        free=zeros((2, TAGS, 6), dtype),
-        tag=np.zeros(rows, np.int64),
-        p=zeros((2, rows), dtype),
+        frames=frames,
         zero=np.zeros(rows, np.bool_),
         due=np.zeros(spikes, np.int64),
         at=np.zeros(spikes + 1, np.int64),
@@ -225,15 +219,15 @@ def take_spikes(
                     row = item(where.row_start, k) + item(log.ids, i)
                     put(work.due, n, first_synapse(where, k, row))
                     put(work.at, n, s)
-                    if item(work.tag, row) != now:
+                    if item(work.frames.tag, row) != now:
                         put(work.old, (0, old), item(work.due, n))
-                        put(work.old, (1, old), item(work.tag, row))
-                        put(work.old_p, (0, old), item(work.p, (0, row)))
-                        put(work.old_p, (1, old), item(work.p, (1, row)))
-                        new_frame(work, free, row, now)
+                        put(work.old, (1, old), item(work.frames.tag, row))
+                        put(work.old_p, (0, old), item(work.frames.p, (0, row)))
+                        put(work.old_p, (1, old), item(work.frames.p, (1, row)))
+                        new_frame(work.frames, free, row, now)
                         old += 1
-                    add(work.p, (0, row), item(d, (q + s, 0)))
-                    add(work.p, (1, row), item(d, (q + s, 1)))
+                    add(work.frames.p, (0, row), item(d, (q + s, 0)))
+                    add(work.frames.p, (1, row), item(d, (q + s, 1)))
                     n += 1
         if n > most:
             return s + 1, n, old
@@ -359,7 +353,7 @@ def vectors(
     """Take errors, sums and synapses of one layer through steps: a vector of neurons stays in registers meanwhile."""
     f, r, start = state.f, len(state.f) - 1, where.start[layer]
     for i in range(work.begin[layer], work.end[layer], lanes(f)):
-        sums, e1, g = load_eight(work.sums, i), load(state.e1, i), load(state.e2, i)
+        sums, e1, g = load_eight(work.frames.sums, i), load(state.e1, i), load(state.e2, i)
         squares = load(work.squares, i - start if output else 0)
         now = begin
         for n in range(spikes + 1):
@@ -369,7 +363,7 @@ def vectors(
             now = stop
             if n < spikes:
                 enter_spike(state.h1, state.h2, state.m, item(work.due, n) + i, sums, table.spike, q + now)
-        store_eight(work.sums, i, sums)
+        store_eight(work.frames.sums, i, sums)
         store(state.e1, i, e1)
         store(state.e2, i, g)
         if output:
@@ -384,7 +378,7 @@ def synapses(
     """Take errors, sums and synapses of one layer through the steps from ``begin`` to ``end`` of a window that starts at t."""
     for n in range(old):
         tag, p1, p2 = item(work.old, (1, n)), item(work.old_p, (0, n)), item(work.old_p, (1, n))
-        first, maps, free = item(work.old, (0, n)), work.maps[tag], work.free[kind, tag]
+        first, maps, free = item(work.old, (0, n)), work.frames.maps[tag], work.frames.free[kind, tag]
         apply_map(state.h1, state.h2, state.m, first, maps, work.begin[layer], work.end[layer], p1, p2, free)
     if kind == 1:  # constants in all calls: no vector keeps registers for what it does not need
         vectors(where, state, layer, True, True, t, begin, end, spikes, table, q, work)
@@ -408,12 +402,12 @@ def pre_spikes(where: Layout, state: State, log: Log, k: int, u: int, window: in
 @compiled
 def end_interval(where: Layout, c: Constants, state: State, plastic: Array, ends: Array, q: int, work: Work, now: int) -> None:
     """Chain the sums of an interval of q steps to the maps and clear them; ``ends`` has both kinds' free motions."""
-    x, g = work.sums, work.free
+    x, g = work.frames.sums, work.frames.free
     for tag in range(now + 1):
         for layer in range(1, len(where.start) - 1):
             if learns(where, plastic, layer):
                 kind = kind_of(where, c, layer)
-                chain_map(work.maps[tag], x, work.begin[layer], work.end[layer], g[kind, tag], ends[kind, q])
+                chain_map(work.frames.maps[tag], x, work.begin[layer], work.end[layer], g[kind, tag], ends[kind, q])
         for kind in range(c.readout + 1):
             chain_free(g[kind, tag], ends[kind, q])
     x[:] = 0
@@ -452,22 +446,22 @@ def end_errors(where: Layout, state: State, work: Work, layer: int, last: Array)
 @compiled
 def start_maps(state: State, work: Work) -> None:
     """Put every row into the frame of interval 0."""
-    work.tag[:] = 0
+    work.frames.tag[:] = 0
     for row in range(len(state.p1)):
-        work.p[0, row], work.p[1, row] = state.p1[row], state.p2[row]
+        work.frames.p[0, row], work.frames.p[1, row] = state.p1[row], state.p2[row]
 
 
 @compiled
 def end_maps(where: Layout, c: Constants, state: State, plastic: Array, work: Work) -> None:
     """Bring every row up to date: the state becomes the clock engine's. Find the rows whose neuron has long been silent."""
     for k in range(len(where.pre)):
-        begin, end, free = work.begin[where.post[k]], work.end[where.post[k]], work.free[kind_of(where, c, where.post[k])]
+        begin, end, free = work.begin[where.post[k]], work.end[where.post[k]], work.frames.free[kind_of(where, c, where.post[k])]
         for row in range(where.row_start[k], where.row_start[k + 1]):
-            tag, p1, p2 = work.tag[row], work.p[0, row], work.p[1, row]
+            tag, p1, p2 = work.frames.tag[row], work.frames.p[0, row], work.frames.p[1, row]
             silent = p1 == 0 and p2 == 0  # since the last touch: no spike either
             if plastic[k] and not (silent and work.zero[row]):
                 first = first_synapse(where, k, row)
-                apply_map(state.h1, state.h2, state.m, first, work.maps[tag], begin, end, p1, p2, free[tag])
+                apply_map(state.h1, state.h2, state.m, first, work.frames.maps[tag], begin, end, p1, p2, free[tag])
                 if tag == 0:  # no spike since the first interval: the traces have decayed a while
                     h1, h2 = state.h1[first + begin : first + end], state.h2[first + begin : first + end]
                     flush(h1)
@@ -495,9 +489,9 @@ def advance(
             now += 1
             if now == 0:
                 start_maps(state, work)
-            work.maps[now] = 0
+            work.frames.maps[now] = 0
             for kind in range(c.readout + 1):
-                begin_free(work.free[kind, now], tables.end[kind, 0])
+                begin_free(work.frames.free[kind, now], tables.end[kind, 0])
             for layer in range(1, layers):
                 if learns(where, plastic, layer) or layer == output:
                     begin_errors(where, state, work, layer, tables.end[kind_of(where, c, layer), 0])
@@ -512,7 +506,7 @@ def advance(
         add_errors(where, work, window, tables.step[c.readout], q)
         for layer in range(1, layers):
             kind = kind_of(where, c, layer)
-            table, free = table_of(tables, kind), work.free[kind]
+            table, free = table_of(tables, kind), work.frames.free[kind]
             if learns(where, plastic, layer):
                 if layer != output and c.rho > 0:
                     own_rates(where, c, state, log, layer, u, window)

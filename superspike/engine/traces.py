@@ -39,7 +39,7 @@ import numpy as np
 from ..model import rule
 from ..model.filters import Filter
 from .jit import compiled, inlined
-from .state import Array
+from .state import Array, zeros
 from .vectors import item, lanes, load, put, store
 
 flush = inlined(rule.flush)
@@ -102,6 +102,22 @@ def propagators(
 
 
 TAGS = 32  # intervals after which all rows of synapses are brought up to date
+
+
+class Frames(NamedTuple):
+    """The sums of the current interval, and the maps from earlier ones to it, in whose frames rows of synapses still are."""
+
+    sums: Array  # (8 neurons,): X1, X2, Z1, Z2, E1, E2, Y1, Y2: see place
+    maps: Array  # (TAGS, 8 neurons): U11, U12, U21, U22, E1, E2, Y1, Y2 from the start of an interval to that of the current
+    free: Array  # (kinds of neurons, TAGS, 6): P11, P21, P22, G11, G21, G22 over the same time
+    tag: Array  # (rows of synapses,): the interval whose frame the row is in
+    p: Array  # (2, rows of synapses): its p̃ in that frame
+
+
+def new_frames(neurons: int, rows: int, kinds: int, dtype: type) -> Frames:
+    """Frames of neurons of so many kinds, at rest."""
+    sums, maps = zeros(8 * neurons, dtype), zeros((TAGS, 8 * neurons), dtype, 1)
+    return Frames(sums, maps, zeros((kinds, TAGS, 6), dtype), np.zeros(rows, np.int64), zeros((2, rows), dtype))
 
 
 @compiled
@@ -220,11 +236,11 @@ def begin_free(free: Array, identity: Array) -> None:
 
 
 @compiled
-def new_frame(work: Any, frames: Array, row: int, now: int) -> None:
-    """Express the p̃ of one row of synapses in the frame of interval ``now``; ``frames`` are the free motions since all."""
-    free, tiny, zero = frames[item(work.tag, row)], frames.dtype.type(rule.TINY), frames.dtype.type(0)
-    p1, p2 = item(work.p, (0, row)), item(work.p, (1, row))
+def new_frame(frames: Frames, motions: Array, row: int, now: int) -> None:
+    """Express the p̃ of one row of synapses in the frame of interval ``now``; ``motions`` are the free ones since all."""
+    free, tiny, zero = motions[item(frames.tag, row)], motions.dtype.type(rule.TINY), motions.dtype.type(0)
+    p1, p2 = item(frames.p, (0, row)), item(frames.p, (1, row))
     p1, p2 = free[0] * p1, free[1] * p1 + free[2] * p2
-    put(work.p, (0, row), zero if abs(p1) <= tiny else p1)
-    put(work.p, (1, row), zero if abs(p2) <= tiny else p2)
-    put(work.tag, row, now)
+    put(frames.p, (0, row), zero if abs(p1) <= tiny else p1)
+    put(frames.p, (1, row), zero if abs(p2) <= tiny else p2)
+    put(frames.tag, row, now)

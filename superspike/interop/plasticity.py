@@ -24,6 +24,7 @@ from ..engine.state import padded, zeros
 from ..engine.traces import (
     GAIN,
     TAGS,
+    Frames,
     Propagators,
     apply_map,
     begin_free,
@@ -65,11 +66,7 @@ class Traces(NamedTuple):
     spikes: Array  # (2 D + 1, n_pre): and their ids
     f: Array  # (D + 1, width): the surrogate of step t in row t mod (D + 1), 1/mV
     zeta: Array  # (3, width): ζ, ζ^a and Σ ζ^a of the regulariser
-    sums: Array  # (8 width,), maps: (TAGS, 8 width), free: (TAGS, 6), tag: (n_pre,), p: (2, n_pre):
-    maps: Array  # as the event engine's
-    free: Array
-    tag: Array
-    p: Array
+    frames: Frames  # of one kind of ``width`` neurons, and n_pre rows
     h1: Array  # (n_pre, width): the eligibility trace in the frame of the row's tag,
     h2: Array
     m: Array  # Σ e λ over the block, likewise
@@ -119,9 +116,9 @@ def are_finite(x: Array, dtype: Any) -> bool:
 @compiled
 def start_interval(t: Traces, table: Propagators, now: int) -> None:
     """Begin an interval: no sums, no map to its own start."""
-    t.sums[:] = 0
-    t.maps[now] = 0
-    begin_free(t.free[now], table.end[0])
+    t.frames.sums[:] = 0
+    t.frames.maps[now] = 0
+    begin_free(t.frames.free[0, now], table.end[0])
     t.counters[Q] = 0
     t.counters[NOW] = now
 
@@ -129,21 +126,21 @@ def start_interval(t: Traces, table: Propagators, now: int) -> None:
 @compiled
 def bring_up_to_date(t: Traces, j: int, now: int) -> None:
     """Express row j of the synapses in the frame of interval ``now``."""
-    u, free, p1, p2 = t.maps[t.tag[j]], t.free[t.tag[j]], t.p[0, j], t.p[1, j]
+    u, free, p1, p2 = t.frames.maps[t.frames.tag[j]], t.frames.free[0, t.frames.tag[j]], t.frames.p[0, j], t.frames.p[1, j]
     apply_map(t.h1[j], t.h2[j], t.m[j], 0, u, 0, t.f.shape[1], p1, p2, free)
-    new_frame(t, t.free, j, now)
+    new_frame(t.frames, t.frames.free[0], j, now)
 
 
 @compiled
 def enter_spikes(t: Traces, slot: int, d: Array, q: int) -> None:
     """Enter the spikes in row ``slot`` of the ring into their rows of synapses."""
-    x, now = t.sums, t.counters[NOW]
+    x, now = t.frames.sums, t.counters[NOW]
     for s in range(t.n_spikes[slot]):
         j = t.spikes[slot, s]
-        if t.tag[j] != now:
+        if t.frames.tag[j] != now:
             bring_up_to_date(t, j, now)
-        t.p[0, j] += d[q, 0]
-        t.p[1, j] += d[q, 1]
+        t.frames.p[0, j] += d[q, 0]
+        t.frames.p[1, j] += d[q, 1]
         for i in range(0, t.f.shape[1], lanes(x)):
             enter_spike(t.h1[j], t.h2[j], t.m[j], i, load_eight(x, i), d, q)
 
@@ -151,9 +148,9 @@ def enter_spikes(t: Traces, slot: int, d: Array, q: int) -> None:
 @compiled
 def end_interval(t: Traces, table: Propagators) -> None:
     """Chain the interval's sums to the maps."""
-    x, g, end = t.sums, t.free, table.end[t.counters[Q]]
+    x, g, end = t.frames.sums, t.frames.free[0], table.end[t.counters[Q]]
     for tag in range(t.counters[NOW] + 1):
-        chain_map(t.maps[tag], x, 0, t.f.shape[1], g[tag], end)
+        chain_map(t.frames.maps[tag], x, 0, t.f.shape[1], g[tag], end)
         chain_free(g[tag], end)
     flush(t.zeta[0])
     flush(t.zeta[1])
@@ -172,7 +169,7 @@ def end_maps(t: Traces, table: Propagators) -> None:
 @kernel
 def advance(t: Traces, table: Propagators, given: Given, error: Array, f: Any, own: OwnRate, n_pre: int, n_post: int) -> bool:
     """One step, with ``n_pre`` and ``n_post`` spikes; false, and nothing is changed, if ids or numbers are wrong."""
-    step, q, x = t.counters[STEP], t.counters[Q], t.sums
+    step, q, x = t.counters[STEP], t.counters[Q], t.frames.sums
     delay, width, dtype = t.f.shape[0] - 1, t.f.shape[1], t.f.dtype.type
     if not (are_ids(given.pre, n_pre, len(given.pre), given.seen) and are_ids(given.post, n_post, len(given.post), given.seen)):
         return False
@@ -236,10 +233,10 @@ def end_block(
 @kernel
 def eligibilities(t: Traces, table: Propagators, j0: int, i0: int, found: Array) -> None:
     """Write the traces λ of the synapses from (j0, i0) on into ``found`` (rows, columns); nothing else changes."""
-    end, x, n = table.end[t.counters[Q]], t.sums, lanes(t.sums)
+    end, x, n = table.end[t.counters[Q]], t.frames.sums, lanes(t.frames.sums)
     for row in range(found.shape[0]):
         j = j0 + row
-        u, free, p1, p2 = t.maps[t.tag[j]], t.free[t.tag[j]], t.p[0, j], t.p[1, j]
+        u, free, p1, p2 = t.frames.maps[t.frames.tag[j]], t.frames.free[0, t.frames.tag[j]], t.frames.p[0, j], t.frames.p[1, j]
         q1, q2 = free[0] * p1, free[1] * p1 + free[2] * p2  # at the start of this interval
         for column in range(found.shape[1]):
             i = i0 + column
@@ -330,6 +327,14 @@ def shared_keywords(scheme: Scheme, rule: Rule) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def arrays(state: Any) -> dict[str, Array]:
+    """The arrays of a NamedTuple, and of the NamedTuples in it."""
+    found = dict[str, Array]()
+    for name, x in state._asdict().items():
+        found |= arrays(x) if hasattr(x, "_asdict") else {name: x}
+    return found
+
+
 class Stateful:
     """Something whose whole state is a NamedTuple of arrays, ``_state``; ``_made_with`` are the keywords that make it.
 
@@ -350,7 +355,7 @@ class Stateful:
         """Everything that changes, as a dictionary of arrays: :meth:`restore` continues from it exactly."""
         text = "\n".join(f"{name}={spelled(value)}" for name, value in self._made_with.items())
         parameters = np.frombuffer(text.encode(), np.uint8).copy()
-        return {name: array.copy() for name, array in self._state._asdict().items()} | {"parameters": parameters}
+        return {name: array.copy() for name, array in arrays(self._state).items()} | {"parameters": parameters}
 
     def restore(self, state: Mapping[str, Array]) -> None:
         """Continue from a :meth:`state` of an object made with the same parameters.
@@ -372,7 +377,7 @@ class Stateful:
                 f"{address}: must be a state of the same parameters, {'; '.join(x for x in ours if x not in theirs)}, "
                 f"got {'; '.join(x for x in theirs if x not in ours)}"
             )
-        for name, array in self._state._asdict().items():
+        for name, array in arrays(self._state).items():
             new = given[name]
             if (new.dtype, new.shape) != (array.dtype, array.shape):
                 raise ParameterError(
@@ -383,14 +388,14 @@ class Stateful:
             wrong = given[name][(given[name] < 0) | (given[name] >= above)]
             if len(wrong):
                 raise ParameterError(f"{address}.{name}: must be >= 0 and < {above}, got {wrong[0]}")
-        for name, array in self._state._asdict().items():
+        for name, array in arrays(self._state).items():
             array[:] = given[name]
 
     __setstate__ = restore
 
     def reset(self) -> None:
         """Forget everything."""
-        for array in self._state:
+        for array in arrays(self._state).values():
             array[:] = 0
 
 
@@ -482,13 +487,9 @@ class SuperSpike(Stateful):
             counters=np.zeros(4, np.int64),
             n_spikes=np.zeros(2 * delay + 1, np.int64),
             spikes=np.zeros((2 * delay + 1, self.n_pre), np.int64),
-            tag=np.zeros(self.n_pre, np.int64),
-            p=zeros((2, self.n_pre), dtype),
-            free=zeros((TAGS, 6), dtype),
+            frames=traces.new_frames(width, self.n_pre, 1, dtype),
             f=zeros((delay + 1, width), dtype),
             zeta=zeros((3, width), dtype),
-            sums=zeros(8 * width, dtype),
-            maps=zeros((TAGS, 8 * width), dtype),
             **{name: zeros((self.n_pre, width), dtype) for name in ("h1", "h2", "m")},
             memories=zeros((optimizer.memories, self.n_pre, width), dtype),
         )
@@ -655,5 +656,5 @@ class SuperSpike(Stateful):
     def reset(self) -> None:
         """Forget everything: traces, sums, the optimiser's memories and the time. The weights are the caller's."""
         super().reset()
-        self._state.free[0] = self._table.end[0, :6]
+        self._state.frames.free[0, 0] = self._table.end[0, :6]
         self._state.zeta[1] = 0.0**self._exponent
