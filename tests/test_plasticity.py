@@ -17,7 +17,7 @@ from helpers import relative, spikes_of
 
 from superspike import SGD, FastSigmoid, Feedback, Network, ParameterError, Rule, Scheme, SuperSpike, Task, VanRossumError, tasks
 from superspike.engine.simulation import Simulation
-from superspike.interop.plasticity import arrays
+from superspike.engine.state import arrays
 from superspike.model.feedback import FEEDBACKS, Random
 from superspike.model.scheme import error_filter
 

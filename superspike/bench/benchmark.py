@@ -19,6 +19,7 @@ import numpy as np
 from .. import __version__, tasks
 from ..engine.jit import cores, use_one_core
 from ..engine.simulation import Simulation, threads_for
+from ..engine.state import arrays
 from ..model.network import Network
 from ..model.scheme import ENGINES, PRECISIONS, Scheme
 
@@ -89,8 +90,8 @@ class Runner:
 
 def mebibytes(simulation: Simulation) -> float:
     """Memory of the simulation's arrays, which does not grow with the simulated time."""
-    work = simulation._work[0] if simulation.engine == "event" else ()
-    return float(sum(array.nbytes for array in (*simulation.state, *work))) / 2**20
+    parts = (simulation.state, *simulation._work[:1]) if simulation.engine == "event" else (simulation.state,)
+    return float(sum(array.nbytes for part in parts for array in arrays(part).values())) / 2**20
 
 
 def trained(case: Case) -> list[Any]:

@@ -261,6 +261,14 @@ def copy_neurons(source: State, target: State) -> None:
             y[...] = x
 
 
+def arrays(state: Any) -> dict[str, Array]:
+    """The arrays of a NamedTuple, and of the NamedTuples in it."""
+    found = dict[str, Array]()
+    for name, x in state._asdict().items():
+        found |= arrays(x) if hasattr(x, "_asdict") else {name: x}
+    return found
+
+
 def random_state(rng: np.random.Generator) -> Array:
     """What a generator draws next, as an array of bytes for a snapshot."""
     return np.frombuffer(json.dumps(rng.bit_generator.state).encode(), np.uint8)

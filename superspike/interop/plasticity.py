@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..engine import traces, update
 from ..engine.jit import bound, check_learning, compiled, each, inlined, kernel
-from ..engine.state import padded, zeros
+from ..engine.state import arrays, padded, zeros
 from ..engine.traces import (
     GAIN,
     TAGS,
@@ -325,14 +325,6 @@ def shared_keywords(scheme: Scheme, rule: Rule) -> dict[str, Any]:
         "dt_ms": scheme.dt, "tau_rise_ms": rule.tau_rise, "tau_decay_ms": rule.tau_decay,
         "integration": scheme.integration, "precision": scheme.precision,
     }  # fmt: skip
-
-
-def arrays(state: Any) -> dict[str, Array]:
-    """The arrays of a NamedTuple, and of the NamedTuples in it."""
-    found = dict[str, Array]()
-    for name, x in state._asdict().items():
-        found |= arrays(x) if hasattr(x, "_asdict") else {name: x}
-    return found
 
 
 class Stateful:
