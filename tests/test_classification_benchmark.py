@@ -81,6 +81,7 @@ def test_the_classification_suite_reports_speed_scaling_memory_and_peers(monkeyp
     us = [row["us_per_sample"] for row in found["rows"]]
     assert found["learn_per_forward"] == pytest.approx(us[2] / us[0])
     assert found["two_threads"] == {"forward": pytest.approx(us[0] / us[1]), "learn": pytest.approx(us[2] / us[3])}
+    assert found["in_parallel"]["ratio"] == found["in_parallel"]["together"] / found["in_parallel"]["alone"]
     assert set(found["scaling"]) == {"hidden neurons", "input spikes a sample", "steps (an input spike in each)"}
     assert 5 <= found["memory"]["per_synapse"] < 5.5  # weight, two gradients, Adam's two, and padding
     assert 0 < found["memory"]["per_neuron_and_step_with_input"] <= 1.1  # padding

@@ -249,14 +249,14 @@ def learn_beside(others: Any, target_s: float, found: Any) -> None:
     found.put(steps * DT_S / runner.seconds(steps))
 
 
-def seeds_in_parallel(repeats: int, target_s: float) -> dict[str, Any]:
-    """Simulated seconds per second of one process, and of one process per core together, interleaved; medians and ratio."""
+def seeds_in_parallel(repeats: int, target_s: float, learn: Callable[..., None] = learn_beside) -> dict[str, Any]:
+    """How fast one process is, and one process per core together, interleaved; medians and ratio."""
     context = multiprocessing.get_context("spawn")
     totals: dict[int, list[float]] = {1: [], cores(): []}
     for _ in range(repeats):
         for jobs, total in totals.items():
             found, others = context.Queue(), context.Barrier(jobs)
-            processes = [context.Process(target=learn_beside, args=(others, target_s, found)) for _ in range(jobs)]
+            processes = [context.Process(target=learn, args=(others, target_s, found)) for _ in range(jobs)]
             for process in processes:
                 process.start()
             total.append(sum(found.get() for _ in processes))

@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 
 from .. import __version__
 from ..engine.classifier import Classifier, Outcome
+from ..engine.jit import use_one_core
 from ..model.network import Network
 from ..tasks.samples import Samples
 from . import classification_peers
-from .benchmark import fitted, interleaved, machine, peak_memory_mib, spread_percent
+from .benchmark import fitted, interleaved, machine, peak_memory_mib, seeds_in_parallel, spread_percent
 from .classification_peers import Peer
 from .classification_task import BATCH, HIDDEN, STEPS, PictureTask, network, picture_task, poisson_pictures
 from .peers import peer_lines
@@ -29,6 +30,7 @@ Array = NDArray[Any]
 
 EPOCHS = 2  # of learning, after which accuracies are compared
 THREADS = (1, 2)
+PROCESSES = 3  # repeats of what processes side by side gain: each starts anew
 WIDTHS = (64, 256, 1024, 4096)  # hidden neurons of the scaling table
 SPIKES = (25, 50, 100, 200, 400)  # of a sample
 LENGTHS = (50, 100, 200, 400, 800)  # steps of 1 ms, with an input spike in each on average
@@ -146,11 +148,21 @@ def suite(
         "rows": rows,
         "learn_per_forward": us["learn", 1] / us["forward", 1],
         "two_threads": {what: us[what, 1] / us[what, 2] for what in ("forward", "learn")},
+        "in_parallel": seeds_in_parallel(min(repeats, PROCESSES), target_s, partial(learn_beside, data=data)),
         "scaling": scaling(repeats, target_s),
         "memory": memory(first.classifier, task.train),
         "peak_memory_mib": peak_memory_mib(),
     }
     return found | ({"peers": compare(task, repeats, target_s)} if peers else {})
+
+
+def learn_beside(others: Any, target_s: float, found: Any, data: str | os.PathLike[str] | None) -> None:
+    """A process that learns at the same time as others; puts its samples per second into a queue."""
+    use_one_core()
+    runner = Runner(Own(network()).learn, picture_task(data).train)
+    batches = runner.batches_for(target_s)
+    others.wait()
+    found.put(1e6 / runner.us_per_sample(batches))
 
 
 def scaling(repeats: int, target_s: float) -> dict[str, Any]:
@@ -227,10 +239,11 @@ def report(found: dict[str, Any]) -> str:
         f"{row['what']:<10}{row['threads']:<7}{row['us_per_sample']:>16.3g}{row['best']:>8.3g}{row['spread_percent']:>17.3g}"
         for row in found["rows"]
     ]
-    two = found["two_threads"]
+    two, alone = found["two_threads"], found["in_parallel"]
     lines.append(
         f"learning / forward: {found['learn_per_forward']:.2f}; two threads learn {two['learn']:.2f} × as fast as one, and are "
-        f"{two['forward']:.2f} × as fast forward"
+        f"{two['forward']:.2f} × as fast forward; {alone['processes']} processes with a network each learn {alone['ratio']:.2f} × "
+        f"as fast as one"
     )
     for name, series in found["scaling"].items():
         points = ", ".join(f"{x:g}: {1e6 * y:.3g} µs" for x, y in zip(series["x"], series["seconds"], strict=True))
