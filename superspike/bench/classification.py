@@ -242,8 +242,8 @@ def report(found: dict[str, Any]) -> str:
     two, alone = found["two_threads"], found["in_parallel"]
     lines.append(
         f"learning / forward: {found['learn_per_forward']:.2f}; two threads learn {two['learn']:.2f} × as fast as one, and are "
-        f"{two['forward']:.2f} × as fast forward; {alone['processes']} processes with a network each learn {alone['ratio']:.2f} × "
-        f"as fast as one"
+        f"{two['forward']:.2f} × as fast forward; {alone['processes']} processes with a network each learn "
+        f"{alone['ratio']:.2f} × as fast as one"
     )
     for name, series in found["scaling"].items():
         points = ", ".join(f"{x:g}: {1e6 * y:.3g} µs" for x, y in zip(series["x"], series["seconds"], strict=True))
