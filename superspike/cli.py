@@ -360,8 +360,8 @@ def plot(run_folder: str, out: str | None, live: bool, animate: str | None) -> N
     """Redraw a run's pictures: learning.png and raster.png, or, of labelled samples, learning.png, samples.png, confusion.png.
 
     Of a run that has not ended they show what it was at its last checkpoint; with --live, it is asked for new ones until it ends:
-    look at the pictures with a program that reloads them. --animate trains the run once more, unless it has all its spikes
-    (train --record spikes).
+    look at the pictures with a program that reloads them. One that writes none (train --checkpoint 0) is drawn when it has ended.
+    --animate trains the run once more, unless it has all its spikes (train --record spikes).
     """
     from .lab import plotting, watching
 
