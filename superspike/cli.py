@@ -10,7 +10,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -499,8 +499,8 @@ def sweep(
         seconds, processes = estimate(plan.tables, jobs)
         click.echo(f"runs: {len(plan.tables)}, about {seconds:.3g} s; processes: {processes}")
         return
-    client = extra("distributed", "cluster").Client(scheduler) if scheduler else None
-    runs = run_sweep(plan.tables, folder / "runs", jobs, progress=sys.stderr.isatty(), keep_going=True, client=client)
+    with extra("distributed", "cluster").Client(scheduler) if scheduler else nullcontext() as client:
+        runs = run_sweep(plan.tables, folder / "runs", jobs, progress=sys.stderr.isatty(), keep_going=True, client=client)
     rows, failures = sweepfile.rows_of(plan, runs), [run for run in runs if isinstance(run, Failure)]
     if rows:
         sweepfile.write_csv(folder / "sweep.csv", rows)

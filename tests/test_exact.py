@@ -12,8 +12,9 @@ from test_gradient import NOISE
 from test_trial import classifier, samples
 
 import superspike as ss
+from superspike.engine import gradient
 from superspike.engine.exact import ExactClassifier, ExactSimulation
-from superspike.engine.gradient import bptt, rasters, rtrl, run
+from superspike.engine.gradient import bptt, rasters, rtrl, run, stream_cost
 from superspike.engine.simulation import Simulation
 from superspike.lab import config, job
 
@@ -89,10 +90,17 @@ def graph(loss: object = "van_rossum", **options: object) -> ss.Network:
     return ss.Network([12, 8, 5, output], **given | options)  # type: ignore[arg-type]
 
 
+def cost_until(net: ss.Network, path: gradient.Path, targets: np.ndarray, stop: int) -> float:
+    """What the errors before step ``stop`` cost, from rest."""
+    outputs = path._replace(spikes=[x[:stop] for x in path.spikes], x=[x[:stop] for x in path.x])
+    return float(stream_cost(net, outputs, targets[:stop]).loss.sum())
+
+
 @pytest.mark.parametrize("loss", LOSSES)
 def test_each_block_goes_on_where_the_last_one_ended_and_has_the_gradient_forward_in_time(loss: str) -> None:
     net = graph(loss)
-    whole, simulation, begin = run(net, rasters(net, NOISE)[0]), ExactSimulation(net, NOISE), 0
+    inputs, targets = rasters(net, NOISE)
+    whole, simulation, begin, delay = run(net, inputs), ExactSimulation(net, NOISE), 0, 8  # 0.8 ms
     for steps in (1, 150, 50, 200, 200, 200):
         simulation.learn(True)
         simulation.advance(steps)
@@ -106,6 +114,10 @@ def test_each_block_goes_on_where_the_last_one_ended_and_has_the_gradient_forwar
         back, forth = (way(net, path, cost, reset=False) for way in (bptt, rtrl))
         for ours, theirs in zip(back, forth, strict=True):
             assert relative(ours, theirs) < 1e-10 if begin else not ours.any()  # double precision
+        unseen = 0 if loss == "van_rossum" else delay  # errors of potentials, at a block's end
+        if begin:
+            before, after = (cost_until(net, whole, targets, stop) for stop in (begin + unseen, simulation.step))
+            assert cost.loss.sum() == pytest.approx(after - before, rel=1e-9)  # double precision, of a difference
         simulation.plastic[:] = False  # the same weights in all blocks
         simulation.update()
         begin = simulation.step
@@ -134,23 +146,8 @@ def test_a_block_from_rest_changes_weights_by_the_exact_gradient_in_the_rules_un
 
 def test_a_streams_run_by_the_exact_gradient_learns_is_saved_and_goes_on(tmp_path: Path) -> None:
     half = tmp_path / "half"
-    options = (
-        "--task",
-        "regular",
-        "--period",
-        "100ms",
-        "--target-rate",
-        "20Hz",
-        "--block",
-        "100ms",
-        "--hidden",
-        "0",
-        "--rule",
-        "bptt",
-        "--learning-rate",
-        "2mV",
-        "--quiet",
-    )
+    task = ("--task", "regular", "--period", "100ms", "--target-rate", "20Hz", "--hidden", "0")
+    options = (*task, "--block", "100ms", "--rule", "bptt", "--learning-rate", "2mV", "--quiet")
     run_cli("train", *options, "--duration", "2s", "--out", half)
     table = config.read(half / "config.toml")
     assert table["rule"] == "bptt"
@@ -161,6 +158,13 @@ def test_a_streams_run_by_the_exact_gradient_learns_is_saved_and_goes_on(tmp_pat
         np.testing.assert_array_equal(ours, theirs)
     assert ss.Run.load(half).training.rule == "bptt"
     assert whole.cost != job.carry_out(*config.build(table | {"duration": "4s", "rule": "superspike"})).cost
+
+
+def test_what_the_exact_gradient_needs_is_compiled_before_the_first_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    at = list[int]()
+    monkeypatch.setattr(ExactSimulation, "compile", lambda simulation: at.append(simulation.step))
+    ss.train(graph(), NOISE, 20.0, rule="bptt")
+    assert at == [0]
 
 
 def test_hidden_layers_need_no_feedback_for_the_exact_gradient() -> None:

@@ -30,7 +30,7 @@ Array = NDArray[Any]
 
 EPOCHS = 2  # of learning, after which accuracies are compared
 THREADS = (1, 2)
-PROCESSES = 3  # repeats of what processes side by side gain: each starts anew
+STARTS = 3  # repeats, at most, of processes side by side: each starts anew
 WIDTHS = (64, 256, 1024, 4096)  # hidden neurons of the scaling table
 SPIKES = (25, 50, 100, 200, 400)  # of a sample
 LENGTHS = (50, 100, 200, 400, 800)  # steps of 1 ms, with an input spike in each on average
@@ -148,7 +148,7 @@ def suite(
         "rows": rows,
         "learn_per_forward": us["learn", 1] / us["forward", 1],
         "two_threads": {what: us[what, 1] / us[what, 2] for what in ("forward", "learn")},
-        "in_parallel": seeds_in_parallel(min(repeats, PROCESSES), target_s, partial(learn_beside, data=data)),
+        "in_parallel": seeds_in_parallel(min(repeats, STARTS), target_s, partial(learn_beside, data=data)),
         "scaling": scaling(repeats, target_s),
         "memory": memory(first.classifier, task.train),
         "peak_memory_mib": peak_memory_mib(),
@@ -239,11 +239,11 @@ def report(found: dict[str, Any]) -> str:
         f"{row['what']:<10}{row['threads']:<7}{row['us_per_sample']:>16.3g}{row['best']:>8.3g}{row['spread_percent']:>17.3g}"
         for row in found["rows"]
     ]
-    two, alone = found["two_threads"], found["in_parallel"]
+    two, beside = found["two_threads"], found["in_parallel"]
     lines.append(
         f"learning / forward: {found['learn_per_forward']:.2f}; two threads learn {two['learn']:.2f} × as fast as one, and are "
-        f"{two['forward']:.2f} × as fast forward; {alone['processes']} processes with a network each learn "
-        f"{alone['ratio']:.2f} × as fast as one"
+        f"{two['forward']:.2f} × as fast forward; {beside['processes']} processes with a network each learn "
+        f"{beside['ratio']:.2f} × as fast as one"
     )
     for name, series in found["scaling"].items():
         points = ", ".join(f"{x:g}: {1e6 * y:.3g} µs" for x, y in zip(series["x"], series["seconds"], strict=True))

@@ -102,7 +102,6 @@ class ExactSimulation(Simulation):
 
     def learn(self, on: bool) -> None:
         """Switch plasticity on or off; hidden layers need no feedback."""
-        super().learn(on)
         self.plastic[:] = np.array(self.network.plastic) & on
 
     def advance(self, steps: int) -> tuple[float, Log]:
@@ -118,8 +117,8 @@ class ExactSimulation(Simulation):
         """End the block, by its gradient."""
         if self._start is not None:
             path, cost = self._path(self._start)
-            loss, impulse = self.network.loss, float(self.constants.impulse)  # of which the rule's traces know nothing
-            unit = 1 / loss.height if isinstance(loss, SquaredError) else impulse
+            loss = self.network.loss  # the rule's errors, and so learning rates, are in its units
+            unit = 1 / loss.height if isinstance(loss, SquaredError) else float(self.constants.impulse)
             for m, g in zip(self.traces["m"], bptt(self.network, path, cost, reset=False, slope=at_once), strict=True):
                 with np.errstate(over="ignore"):  # what is no longer finite is found by the update
                     m[:] = -g / unit

@@ -89,7 +89,10 @@ def train(
     network.refresh_feedback()  # and so is what follows them
     simulation = (ExactSimulation if training.rule == "bptt" else Simulation)(network, task, training.engine)
     initial_weights = None if network.is_drawn() else [w.copy() for w in network.weights]
-    (on_compile or Simulation.compile)(simulation)
+    if on_compile:
+        on_compile(simulation)
+    else:
+        simulation.compile()
 
     metrics = Metrics(network, names, min(plan.burn_in + round(PATIENCE / dt), plan.total))
     recorder = Recorder(simulation, names, training.record == "spikes")
