@@ -160,8 +160,8 @@ def running_dask(words: list[str], port: int) -> Iterator[None]:
     try:
         yield
     finally:
-        process.terminate()
-        process.wait(30)
+        process.kill()
+        process.wait()
 
 
 @pytest.fixture
@@ -186,9 +186,9 @@ def reader(tmp_path: Path, served: tuple[str, Path], monkeypatch: pytest.MonkeyP
     programs = tmp_path / "programs"
     programs.mkdir()
     (programs / "sbatch").write_text(
-        '#!/bin/sh\nscript=$(cat "$1")\nsetsid sh -c "$script" > /dev/null 2>&1 &\necho "Submitted batch job $!"\n'
+        '#!/bin/sh\nscript=$(cat "$1")\nsh -c "$script" > /dev/null 2>&1 &\necho "Submitted batch job $!"\n'
     )
-    (programs / "scancel").write_text('#!/bin/sh\nkill -- "-$1"\n')
+    (programs / "scancel").write_text('#!/bin/sh\npkill -P "$1"\n')
     for program in programs.iterdir():
         program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{programs}{os.pathsep}{os.environ['PATH']}")

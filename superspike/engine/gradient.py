@@ -343,7 +343,8 @@ def stream_cost(network: Network, path: Path, targets: Array, start: Start | Non
     if isinstance(loss, VanRossum):
         e, by_wrong = filtered(network, targets - path.spikes[-1], start)
         return Cost(0.5 * (e**2).sum(axis=(0, 2)), [*nothing, -by_wrong], [*nothing, 0.0])
-    seen = len(targets) - whole_steps("", network.scheme.delay, network.scheme.dt)  # of later errors nobody knows yet
+    late = 0 if start else whole_steps("", network.scheme.delay, network.scheme.dt)  # in the end, errors that nobody knows yet
+    seen = len(targets) - late
     u = path.x[-1][path.begin : seen]
     if isinstance(loss, SquaredError):
         e = (jumps(network, targets[path.begin : seen], start) - u) / loss.height
