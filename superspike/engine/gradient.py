@@ -162,9 +162,10 @@ def rasters(network: Network, task: Task) -> list[Array]:
 def cells(network: Network) -> list[Any]:
     """A step's coefficients of each layer but the input."""
     found = [layer.neuron.cell(network.scheme.dt, network.scheme.integration) for layer in network.layers[1:]]
-    for cell in found:
+    for layer, cell in zip(network.layers[1:], found, strict=True):
         if not isinstance(cell, (LIFStep, SubtractStep)):
-            raise ParameterError(f"Network.neuron: must be LIF or a readout where gradients are exact, got {type(cell).__name__}")
+            name = type(layer.neuron).__name__
+            raise ParameterError(f"Network.neuron: must be LIF or a readout where gradients are exact, got {name}")
     return found
 
 
@@ -343,7 +344,8 @@ def stream_cost(network: Network, path: Path, targets: Array, start: Start | Non
     if isinstance(loss, VanRossum):
         e, by_wrong = filtered(network, targets - path.spikes[-1], start)
         return Cost(0.5 * (e**2).sum(axis=(0, 2)), [*nothing, -by_wrong], [*nothing, 0.0])
-    seen = len(targets) - whole_steps("", network.scheme.delay, network.scheme.dt)  # of later errors nobody knows yet
+    delay = whole_steps("", network.scheme.delay, network.scheme.dt)
+    seen = max(path.begin, len(targets) - delay)  # of later errors nobody knows yet
     u = path.x[-1][path.begin : seen]
     if isinstance(loss, SquaredError):
         e = (jumps(network, targets[path.begin : seen], start) - u) / loss.height
