@@ -170,6 +170,32 @@ def test_hidden_layers_need_no_feedback_for_the_exact_gradient() -> None:
     assert simulation.plastic.all()
 
 
+def test_what_is_frozen_keeps_the_sums_that_it_has_with_the_local_rule() -> None:
+    simulation = ExactSimulation(graph(projections=[ss.Projection(0, 2, plastic=False)]), NOISE)
+    simulation.learn(True)
+    simulation.advance(200)
+    simulation.update()
+    assert simulation.plastic.sum() == len(simulation.plastic) - 1
+    assert not any(m.any() for m in simulation.traces["m"])
+
+
+@pytest.mark.parametrize(("loss", "shortest"), [("van_rossum", 1.1), ("squared_error", 1.0)])
+def test_a_block_so_short_that_nothing_would_be_learned_is_refused(loss: str, shortest: float) -> None:
+    net = graph(loss, rule=ss.Rule(block=shortest))
+    before = [w.copy() for w in net.weights]
+    ss.train(net, NOISE, 100.0, rule="bptt")
+    assert any((w != old).any() for w, old in zip(net.weights, before, strict=True))
+    words = rf"Rule\.block: must be >= {shortest:g} ms where .* errors 0\.8 ms late, got {shortest - 0.1:g} ms; give longer"
+    with pytest.raises(ss.ParameterError, match=words):
+        ss.train(graph(loss, rule=ss.Rule(block=shortest - 0.1)), NOISE, 100.0, rule="bptt")
+
+
+def test_delays_whose_spikes_would_take_too_much_memory_are_refused_before_anything_is_allocated() -> None:
+    net = graph(projections=[ss.Projection(0, 2, delay=300_000.0)])
+    with pytest.raises(ss.ParameterError, match=r"Rule\.block: must need at most 4 GiB .*, got 20 ms and delays of 300001 ms"):
+        ss.train(net, NOISE, 100.0, rule="bptt")
+
+
 def test_what_the_rule_cannot_be_is_said(manifolds: ss.Samples) -> None:
     with pytest.raises(ss.ParameterError, match=r"Fitting\.rule: must be one of superspike, bptt, got 'rtrl'"):
         ss.fit(network(), manifolds, rule="rtrl")

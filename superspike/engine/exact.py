@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..model import surrogate
 from ..model.loss import SquaredError
-from ..model.parameters import cast, check_memory
+from ..model.parameters import ParameterError, cast, check_memory
 from ..tasks import Samples
 from ..tasks.samples import which_of
 from .classifier import Classifier, Outcome, matrices
@@ -87,8 +87,15 @@ class ExactSimulation(Simulation):
 
     def __init__(self, *arguments: Any, **more: Any) -> None:
         super().__init__(*arguments, **more)
-        room = 64 * self.block_steps * sum(self.network.sizes)
-        check_memory("Rule.block", f"{self.network.rule.block:g} ms", room)
+        block, scheme = self.network.rule.block, self.network.scheme
+        room = 64 * (self.block_steps + self._history) * sum(self.network.sizes)
+        check_memory("Rule.block", f"{block:g} ms and delays of {self._history * scheme.dt:.10g} ms", room)
+        shortest = self.constants.delay + 2 + self.network.loss.filtered  # steps, for a weight to act on an error
+        if self.block_steps < shortest:
+            raise ParameterError(
+                f"Rule.block: must be >= {shortest * scheme.dt:g} ms where gradients are exact and errors {scheme.delay:g} ms "
+                f"late, got {block:g} ms; give longer blocks, or a shorter Scheme.delay"
+            )
         self._start: Start | None = None
         self._heard, self._first = [self._recent()], 0  # steps and ids of spikes, of each layer and the targets
         self._path(self._standing())  # what has no exact gradient is refused at once
@@ -120,9 +127,11 @@ class ExactSimulation(Simulation):
             path, cost = self._path(self._start)
             loss, impulse = self.network.loss, float(self.constants.impulse)  # of which the rule's traces know nothing
             unit = 1 / loss.height if isinstance(loss, SquaredError) else impulse
-            for m, g in zip(self.traces["m"], bptt(self.network, path, cost, reset=False, slope=at_once), strict=True):
-                with np.errstate(over="ignore"):  # what is no longer finite is found by the update
-                    m[:] = -g / unit
+            gradients = bptt(self.network, path, cost, reset=False, slope=at_once)
+            for m, g, plastic in zip(self.traces["m"], gradients, self.plastic, strict=True):
+                if plastic:  # what is frozen is not cleared
+                    with np.errstate(over="ignore"):  # what is no longer finite is found by the update
+                        m[:] = -g / unit
         self._start = None
         super().update(rate)
 
