@@ -170,6 +170,16 @@ def test_hidden_layers_need_no_feedback_for_the_exact_gradient() -> None:
     assert simulation.plastic.all()
 
 
+@pytest.mark.parametrize("loss", LOSSES)
+def test_numbers_that_grow_beyond_all_bounds_end_a_run_by_one_error_and_leave_the_weights_of_its_beginning(loss: str) -> None:
+    net = graph(loss, w0=1e308, feedback="none", rule=ss.Rule(block=10.0, w_max=1.7e308))
+    before = [w.copy() for w in net.weights]
+    with pytest.raises(ss.ParameterError, match=r"Simulation\.update: must find finite numbers, got NaN or infinity"):
+        ss.train(net, NOISE, 100.0, rule="bptt")
+    for w, old in zip(net.weights, before, strict=True):
+        np.testing.assert_array_equal(w, old)
+
+
 def test_what_is_frozen_keeps_the_sums_that_it_has_with_the_local_rule() -> None:
     simulation = ExactSimulation(graph(projections=[ss.Projection(0, 2, plastic=False)]), NOISE)
     simulation.learn(True)

@@ -178,6 +178,7 @@ def wiring(network: Network, recurrence: bool = True) -> list[Wiring]:
     ]
 
 
+@np.errstate(over="ignore", invalid="ignore")  # numbers that are no longer finite are told by those who use them
 def run(network: Network, inputs: Array, start: Start | None = None) -> Path:
     """Run a network on ``inputs``, (steps, samples, n_in), many samples at once and from rest, or one from a ``start``."""
     steps, samples, _ = inputs.shape
@@ -338,6 +339,7 @@ def trial_cost(network: Network, path: Path, labels: Array) -> Cost:
     return Cost(loss, by_spikes, [*[0.0] * (len(path.spikes) - 1), by_x])
 
 
+@np.errstate(over="ignore", invalid="ignore")  # as in :func:`run`
 def stream_cost(network: Network, path: Path, targets: Array, start: Start | None = None) -> Cost:
     """What a stream's errors cost, at the delay and by the filter of the scheme; ``targets``: (steps, 1, n_out)."""
     loss, nothing = network.loss, list[Any]([0.0] * (len(path.spikes) - 1))
