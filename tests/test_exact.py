@@ -126,10 +126,7 @@ def test_each_block_goes_on_where_the_last_one_ended_and_has_the_gradient_forwar
 @pytest.mark.parametrize("loss", LOSSES)
 def test_a_block_from_rest_changes_weights_by_the_exact_gradient_in_the_rules_units(loss: str) -> None:
     more = {"optimizer": ss.SGD(1.0, scale=1.0), "rule": ss.Rule(block=100.0, w_max=1e9), "recurrent": False, "projections": []}
-    more |= {
-        "neuron": ss.LIF(reset="subtract", tau_ref=0.0),
-        "scheme": ss.Scheme(0.1, 0.8 if loss == "van_rossum" else 0.0, "exact", "double"),
-    }
+    more |= {"neuron": ss.LIF(reset="subtract", tau_ref=0.0), "scheme": ss.Scheme(integration="exact", precision="double")}
     exact, local = ExactSimulation(graph(loss, **more), NOISE), Simulation(graph(loss, **more), NOISE)
     _, reference = ss.exact_gradient(exact.network, NOISE, reset=False)
     unit, changes = {"van_rossum": 0.1 / 5, "squared_error": 0.1, "cross_entropy": 1.0}[loss], []
@@ -175,6 +172,42 @@ def test_hidden_layers_need_no_feedback_for_the_exact_gradient() -> None:
     simulation = ExactSimulation(net, NOISE)
     simulation.learn(True)
     assert simulation.plastic.all()
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_numbers_that_grow_beyond_all_bounds_end_a_run_by_one_error_and_leave_the_weights_of_its_beginning(loss: str) -> None:
+    net = graph(loss, w0=1e308, feedback="none", rule=ss.Rule(block=10.0, w_max=1.7e308))
+    before = [w.copy() for w in net.weights]
+    with pytest.raises(ss.ParameterError, match=r"Simulation\.update: must find finite numbers, got NaN or infinity"):
+        ss.train(net, NOISE, 100.0, rule="bptt")
+    for w, old in zip(net.weights, before, strict=True):
+        np.testing.assert_array_equal(w, old)
+
+
+def test_what_is_frozen_keeps_the_sums_that_it_has_with_the_local_rule() -> None:
+    simulation = ExactSimulation(graph(projections=[ss.Projection(0, 2, plastic=False)]), NOISE)
+    simulation.learn(True)
+    simulation.advance(200)
+    simulation.update()
+    assert simulation.plastic.sum() == len(simulation.plastic) - 1
+    assert not any(m.any() for m in simulation.traces["m"])
+
+
+@pytest.mark.parametrize(("loss", "shortest"), [("van_rossum", 1.1), ("squared_error", 0.2)])
+def test_a_block_so_short_that_nothing_would_be_learned_is_refused(loss: str, shortest: float) -> None:
+    net = graph(loss, rule=ss.Rule(block=shortest))
+    before = [w.copy() for w in net.weights]
+    ss.train(net, NOISE, 100.0, rule="bptt")
+    assert any((w != old).any() for w, old in zip(net.weights, before, strict=True))
+    words = rf"Rule\.block: must be >= {shortest:g} ms where .* errors .* ms late, got {shortest - 0.1:g} ms; give longer"
+    with pytest.raises(ss.ParameterError, match=words):
+        ss.train(graph(loss, rule=ss.Rule(block=shortest - 0.1)), NOISE, 100.0, rule="bptt")
+
+
+def test_delays_whose_spikes_would_take_too_much_memory_are_refused_before_anything_is_allocated() -> None:
+    net = graph(projections=[ss.Projection(0, 2, delay=300_000.0)])
+    with pytest.raises(ss.ParameterError, match=r"Rule\.block: must need at most 4 GiB .*, got 20 ms and delays of 300001 ms"):
+        ss.train(net, NOISE, 100.0, rule="bptt")
 
 
 def test_what_the_rule_cannot_be_is_said(manifolds: ss.Samples) -> None:

@@ -382,6 +382,14 @@ def test_a_streams_cross_entropy_has_the_rules_gradient_at_a_readout() -> None:
     assert relative(exact[0], forth[0]) < 1e-10  # double precision
 
 
+@pytest.mark.parametrize("loss", ["squared_error", "cross_entropy"])
+def test_of_a_period_shorter_than_the_delay_no_error_is_known(loss: str) -> None:
+    net = Network([12, Layer(3, Readout(tau_mem=20.0))], loss=loss, scheme=Scheme(1.0, 8.0))
+    value, (gradient,) = exact_gradient(net, tasks.Task(Spikes([0.0], [1], 12), Spikes([0.0], [2], 3), 5.0))
+    assert value == 0
+    assert not gradient.any()
+
+
 def test_what_has_no_exact_gradient_here_is_refused() -> None:
     with pytest.raises(
         ParameterError, match=r"Network\.loss: must be van_rossum, squared_error or cross_entropy .*, got Windowed"
@@ -433,5 +441,5 @@ class Foreign(NamedTuple):
 def test_neurons_with_equations_of_their_own_are_refused() -> None:
     net = stream()
     net.layers[1] = net.layers[1]._replace(neuron=Foreign())
-    with pytest.raises(ParameterError, match=r"Network\.neuron: must be LIF or a readout where gradients are exact, got tuple"):
+    with pytest.raises(ParameterError, match=r"Network\.neuron: must be LIF or a readout where gradients are exact, got Foreign"):
         exact_gradient(net, NOISE)

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..model import surrogate
 from ..model.loss import SquaredError
-from ..model.parameters import cast, check_memory
+from ..model.parameters import ParameterError, cast, check_memory
 from ..tasks import Samples
 from ..tasks.samples import which_of
 from .classifier import Classifier, Outcome, matrices
@@ -87,8 +87,16 @@ class ExactSimulation(Simulation):
 
     def __init__(self, *arguments: Any, **more: Any) -> None:
         super().__init__(*arguments, **more)
-        room = 64 * self.block_steps * sum(self.network.sizes)
-        check_memory("Rule.block", f"{self.network.rule.block:g} ms", room)
+        block, scheme = self.network.rule.block, self.network.scheme
+        room = 64 * (self.block_steps + self._history) * sum(self.network.sizes)
+        check_memory("Rule.block", f"{block:g} ms and delays of {self._history * scheme.dt:.10g} ms", room)
+        late = self.constants.delay + 1 if self.network.loss.filtered else 0
+        if self.block_steps < late + 2:  # steps, for a weight to act on an error
+            raise ParameterError(
+                f"Rule.block: must be >= {(late + 2) * scheme.dt:g} ms where gradients are exact and errors "
+                f"{late * scheme.dt:g} ms late, got {block:g} ms; give longer blocks"
+                f"{', or a shorter Scheme.delay' if late else ''}"
+            )
         self._start: Start | None = None
         self._heard, self._first = [self._recent()], 0  # steps and ids of spikes, of each layer and the targets
         self._path(self._standing())  # what has no exact gradient is refused at once
@@ -119,9 +127,11 @@ class ExactSimulation(Simulation):
             path, cost = self._path(self._start)
             loss = self.network.loss  # the rule's errors, and so learning rates, are in its units
             unit = 1 / loss.height if isinstance(loss, SquaredError) else float(self.constants.impulse)
-            for m, g in zip(self.traces["m"], bptt(self.network, path, cost, reset=False, slope=at_once), strict=True):
-                with np.errstate(over="ignore"):  # what is no longer finite is found by the update
-                    m[:] = -g / unit
+            gradients = bptt(self.network, path, cost, reset=False, slope=at_once)
+            for m, g, plastic in zip(self.traces["m"], gradients, self.plastic, strict=True):
+                if plastic:  # what is frozen is not cleared
+                    with np.errstate(over="ignore"):  # what is no longer finite is found by the update
+                        m[:] = -g / unit
         self._start = None
         super().update(rate)
 

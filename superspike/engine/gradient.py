@@ -162,9 +162,10 @@ def rasters(network: Network, task: Task) -> list[Array]:
 def cells(network: Network) -> list[Any]:
     """A step's coefficients of each layer but the input."""
     found = [layer.neuron.cell(network.scheme.dt, network.scheme.integration) for layer in network.layers[1:]]
-    for cell in found:
+    for layer, cell in zip(network.layers[1:], found, strict=True):
         if not isinstance(cell, (LIFStep, SubtractStep)):
-            raise ParameterError(f"Network.neuron: must be LIF or a readout where gradients are exact, got {type(cell).__name__}")
+            name = type(layer.neuron).__name__
+            raise ParameterError(f"Network.neuron: must be LIF or a readout where gradients are exact, got {name}")
     return found
 
 
@@ -177,6 +178,7 @@ def wiring(network: Network, recurrence: bool = True) -> list[Wiring]:
     ]
 
 
+@np.errstate(over="ignore", invalid="ignore")  # numbers that are no longer finite are told by those who use them
 def run(network: Network, inputs: Array, start: Start | None = None) -> Path:
     """Run a network on ``inputs``, (steps, samples, n_in), many samples at once and from rest, or one from a ``start``."""
     steps, samples, _ = inputs.shape
@@ -337,6 +339,7 @@ def trial_cost(network: Network, path: Path, labels: Array) -> Cost:
     return Cost(loss, by_spikes, [*[0.0] * (len(path.spikes) - 1), by_x])
 
 
+@np.errstate(over="ignore", invalid="ignore")  # as in :func:`run`
 def stream_cost(network: Network, path: Path, targets: Array, start: Start | None = None) -> Cost:
     """What a stream's errors cost, at the delay and by the filter of the scheme; ``targets``: (steps, 1, n_out)."""
     loss, nothing = network.loss, list[Any]([0.0] * (len(path.spikes) - 1))
@@ -344,7 +347,7 @@ def stream_cost(network: Network, path: Path, targets: Array, start: Start | Non
         e, by_wrong = filtered(network, targets - path.spikes[-1], start)
         return Cost(0.5 * (e**2).sum(axis=(0, 2)), [*nothing, -by_wrong], [*nothing, 0.0])
     late = 0 if start else whole_steps("", network.scheme.delay, network.scheme.dt)  # in the end, errors that nobody knows yet
-    seen = len(targets) - late
+    seen = max(path.begin, len(targets) - late)
     u = path.x[-1][path.begin : seen]
     if isinstance(loss, SquaredError):
         e = (jumps(network, targets[path.begin : seen], start) - u) / loss.height
