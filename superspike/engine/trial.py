@@ -419,15 +419,20 @@ def make_rows(
     layer: int, width: int, begin: int, end: int, t0: int, step: Array, spike: Array, motion: Array,
     feedback: Array, b_start: int, f: Array, rate_error: Array, error_k: Array, error: Array,
     event: Array, events: int, now: int, last: bool, first_row: Array, p: Array, a: Array, seen: Array, maps: Array, free: Array,
-    rows: Array, row_start: int,
+    rows: Array, row_start: int, threshold: float, model: Any,
 ) -> None:  # fmt: skip
     """Take a layer's sums through an interval, make the rows that begin meanwhile, and chain the sums to the maps.
+
+    U in f becomes σ'(U) on the way, of a vector of neurons at a time, which then is in the first cache.
 
     A of a row is that of the traces' module, with the other sign; ``seen`` are Z1 and Z2 when errors come. What errors make of
     rows is summed from the interval's end on: E and Y so belong to the errors that a row has before it, and M is not needed.
     The ``last`` interval brings all rows up to date.
     """
     for i in range(0, width, lanes(f)):
+        for t in range(begin - t0, end - t0):
+            for k in range(lanes(f)):
+                put(f, (layer, t, i + k), surrogate.derivative(model, item(f, (layer, t, i + k)) - threshold))
         x1 = load(f, (layer, 0, 0)) * f.dtype.type(0)
         x2, z1, z2, e1, e2, y1, y2 = x1, x1, x1, x1, x1, x1, x1
         k = 0
@@ -516,7 +521,7 @@ def gradient(
         make_rows(
             own, width, t, t + length, t0, table.step, table.spike, table.end, feedback, item(z.b_start, layer), work.f,
             work.rate_error, work.error_k, work.error, work.event, events, now, t + length == end, work.first_row, work.p, work.a,
-            work.seen, work.maps, work.free, group.rows, row_start,
+            work.seen, work.maps, work.free, group.rows, row_start, m.lif.threshold, m.surrogate,
         )  # fmt: skip
         for k in range(6):
             put(work.free, (own, now, k), item(table.end, (0, k)))
@@ -564,14 +569,6 @@ def above_tiny(x: float) -> float:
     return x if abs(x) > type(x)(rule.TINY) else type(x)(0)
 
 
-@separate
-def surrogates(u: Array, width: int, threshold: float, model: Any) -> None:
-    """Turn U into σ'(U)."""
-    for t in range(u.shape[0]):
-        for i in range(width):
-            u[t, i] = surrogate.derivative(model, u[t, i] - threshold)
-
-
 @compiled
 def learn(
     z: Sizes, m: Model, w: Array, feedback: Array, hidden: Propagators, output: Propagators, group: Group, b: int, last: int,
@@ -587,10 +584,8 @@ def learn(
             rest(layer, work)
         for t0 in range(0, max(end, 1), window):
             t1 = min(t0 + window, end)
-            if t1 > first:
-                if window < z.steps or item(z.v_start, layer) < 0:  # a layer that stopped early goes on
-                    hidden_layer(z, m, layer, w, group, b, t0, t1, t1, work)
-                surrogates(work.f[layer - 1, max(t0, first) - t0 : t1 - t0], z.width[layer], m.lif.threshold, m.surrogate)
+            if t1 > first and (window < z.steps or item(z.v_start, layer) < 0):  # a layer that stopped early goes on
+                hidden_layer(z, m, layer, w, group, b, t0, t1, t1, work)
             gradient(z, m, layer, t0, t1, end, bounded, hidden, feedback, group, b, work)
 
 
