@@ -69,9 +69,8 @@ def draw(figure):
         np.median(loose) > 2 / 3 and np.median(loose) > 2 * np.median(chance),
         quick=False,
     )
-    means, medians = (
-        np.array(x) for x in zip(*((r.mean(), np.median(cv)) for r, _, cv in map(statistics, evaluations)), strict=True)
-    )
+    found = [statistics(one) for one in evaluations]
+    means, medians = np.array([r.mean() for r, _, _ in found]), np.array([np.median(its) for _, _, its in found])
     figure.claim(
         "hidden units fire at 10 to 20 Hz",
         "10–20 Hz",

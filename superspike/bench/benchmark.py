@@ -49,6 +49,7 @@ MAIN = Case((200, 256, 200), 5.0, 27.4)  # the sizes and rates of SSBM oxford
 SUITE = (Case((100, 4, 1), 5.0, 10.0), MAIN, Case((1000, 1000, 1000)), Case((2000, 4000, 1000)))
 WIDTHS = (64, 128, 256, 512, 1024, 2048, 4096)  # hidden neurons of the scaling table
 RATES = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0)  # Hz
+LONGEST_S = 600.0  # that a process beside others may take
 DURATIONS = (1.0, 3.0, 10.0, 30.0, 100.0)  # s
 
 
@@ -255,11 +256,11 @@ def seeds_in_parallel(repeats: int, target_s: float, learn: Callable[..., None] 
     totals: dict[int, list[float]] = {1: [], cores(): []}
     for _ in range(repeats):
         for jobs, total in totals.items():
-            found, others = context.Queue(), context.Barrier(jobs)
+            found, others = context.Queue(), context.Barrier(jobs, timeout=LONGEST_S)
             processes = [context.Process(target=learn, args=(others, target_s, found)) for _ in range(jobs)]
             for process in processes:
                 process.start()
-            total.append(sum(found.get() for _ in processes))
+            total.append(sum(found.get(timeout=LONGEST_S) for _ in processes))
             for process in processes:
                 process.join()
     alone, together = statistics.median(totals[1]), statistics.median(totals[cores()])
