@@ -4,7 +4,7 @@ import importlib
 import sys
 import time
 
-from common import HERE, DoesNotHold, command_line
+from common import HERE, ClaimError, command_line
 
 sys.path.append(str(HERE / "talk"))
 
@@ -23,7 +23,7 @@ def main(out=None, quick=False, jobs=None, data=None):
         began = time.perf_counter()
         try:
             importlib.import_module(name).main(out, quick, jobs, data)
-        except DoesNotHold as error:
+        except ClaimError as error:
             failed.append(str(error))
         print(f"{name}: {time.perf_counter() - began:.0f} s\n", flush=True)
     print(f"all: {time.perf_counter() - start:.0f} s", flush=True)

@@ -31,7 +31,7 @@ ONE_NEURON = {"task": "regular", "inputs": 100, "outputs": 1, "target_rate": "10
 COLORS = COLORS | {name: color for name, (_, color) in CONDITIONS.items()}
 
 
-class DoesNotHold(AssertionError):
+class ClaimError(AssertionError):
     """A claim of a figure does not hold."""
 
 
@@ -111,7 +111,7 @@ class Figure:
         print(f"{self.name}\n" + "\n".join(lines), flush=True)
         failed = [text for text, holds in self.asserted if not holds]
         if failed:
-            raise DoesNotHold(f"{self.name}: {'; '.join(failed)}")
+            raise ClaimError(f"{self.name}: {'; '.join(failed)}")
 
 
 def run_script(draw, name: str):
