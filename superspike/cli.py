@@ -489,7 +489,6 @@ def sweep(
     from .lab.plotting import draw
     from .lab.sweep import Failure, estimate
     from .lab.sweep import sweep as run_sweep
-    from .model.parameters import extra
 
     plan = sweepfile.read_sweep(sweep_file, {"data": data} if data else {})
     folder = Path(out or Path(sweep_file).stem)
@@ -499,7 +498,7 @@ def sweep(
         seconds, processes = estimate(plan.tables, jobs)
         click.echo(f"runs: {len(plan.tables)}, about {seconds:.3g} s; processes: {processes}")
         return
-    with extra("distributed", "cluster").Client(scheduler) if scheduler else nullcontext() as client:
+    with cluster_at(scheduler) if scheduler else nullcontext() as client:
         runs = run_sweep(plan.tables, folder / "runs", jobs, progress=sys.stderr.isatty(), keep_going=True, client=client)
     rows, failures = sweepfile.rows_of(plan, runs), [run for run in runs if isinstance(run, Failure)]
     if rows:
@@ -517,6 +516,18 @@ def sweep(
         say(f"{len(failures)} of {len(runs)} runs failed; {folder / 'failed.txt'} has more")
         sys.exit(1)
     (folder / "failed.txt").unlink(missing_ok=True)
+
+
+def cluster_at(scheduler: str) -> Any:
+    """The client of the Dask cluster at an address. Raises ParameterError for what is no address."""
+    from .model.parameters import extra
+
+    client = extra("distributed", "cluster").Client
+    try:
+        return client(scheduler)
+    except ValueError as error:
+        address = "the address of a Dask scheduler, such as tcp://10.0.0.1:8786"
+        raise ParameterError(f"--scheduler: must be {address}, got {scheduler!r} ({error})") from None
 
 
 @main.command("config", short_help="Print a config file with all options, explained.")

@@ -284,6 +284,7 @@ BAD: list[tuple[list[str], str]] = [
     (["--weights", "nan.npz", "--hidden", "0"], "w0 must have the shape (n_pre, n_post) = (200, 50), got (3, 1)"),
     (["gone.toml"], "gone.toml: cannot be read"),
     (["bad.toml"], "must be a TOML file of options"),
+    (["powershell.toml"], "powershell.toml: must be a TOML file of options, in UTF-8, is not; save it as UTF-8"),
     (["unknown.toml"], "unknown option 'tau_mom'; known: text, task"),
     (["wrong.toml"], "tau_mem: must be a number with its unit"),
     (["--out", "full"], "full: must be empty or absent, holds files; choose another folder, or force (--force) to replace it"),
@@ -301,6 +302,7 @@ def test_bad_input_is_refused_with_status_2_before_anything_is_written(
     (tmp_path / "bad.ras").write_text("0.1 0\n0.2\n")
     (tmp_path / "good.ras").write_text("0.1 0\n0.2 1\n0.3 2\n")
     (tmp_path / "bad.toml").write_text("tau_mem = = 3")
+    (tmp_path / "powershell.toml").write_text("seed = 3", encoding="utf-16")
     (tmp_path / "unknown.toml").write_text('tau_mom = "3ms"')
     (tmp_path / "wrong.toml").write_text("tau_mem = 3.0")
     np.savez(tmp_path / "nan.npz", w0=np.full((3, 1), np.nan))

@@ -11,6 +11,7 @@ import pytest
 
 from superspike import ParameterError
 from superspike.lab.folder import CONFIG, OWN, reserve, reserve_next, whole
+from superspike.lab.saved import read_config
 
 
 def test_a_reserved_folder_is_refused_to_others_until_its_owner_ends(tmp_path: Path) -> None:
@@ -46,6 +47,14 @@ def test_a_folder_into_which_nothing_came_goes_again_with_those_above_it(tmp_pat
     with pytest.raises(RuntimeError), reserve(tmp_path / "a" / "b"), reserve(tmp_path / "a" / "c"):
         raise RuntimeError
     assert not list(tmp_path.iterdir())
+
+
+def test_a_run_that_has_not_ended_is_not_taken_for_a_folder_of_something_else(tmp_path: Path) -> None:
+    with reserve(tmp_path / "run") as where, pytest.raises(ParameterError, match="must be a run that has ended, goes on or was"):
+        read_config(where)
+    (tmp_path / "other").mkdir()
+    with pytest.raises(ParameterError, match=r"other: must be the folder of a run, has no config\.toml"):
+        read_config(tmp_path / "other")
 
 
 def test_automatic_names_are_each_taken_once(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -13,6 +14,7 @@ from click.testing import CliRunner
 
 import superspike as ss
 from superspike.cli import main
+from superspike.lab.reporting import report
 
 STREAM = ["--text", "HI", "--inputs", "30", "--outputs", "10", "--hidden", "12", "--duration", "2s"]
 SAMPLES = ["--task", "randman", "--samples", "20", "--classes", "3", "--hidden", "10", "--epochs", "1"]
@@ -36,6 +38,16 @@ def test_a_page_holds_all_that_it_shows(options: list[str], tmp_path: Path) -> N
         assert layers[0]["i"] == ss.Run.load(run).spikes["target"].between(*ss.Run.load(run).periods_ms[-1]).ids.tolist()
     assert CliRunner().invoke(main, ["train", *options, "--quiet", "--force", "--out", str(run)]).exit_code == 0
     assert not (run / "report.html").exists()  # it was the other run's
+
+
+def test_a_folder_whose_name_is_no_text_has_a_page(tmp_path: Path) -> None:
+    named = tmp_path / "bör"
+    assert CliRunner().invoke(main, ["train", *STREAM, "--quiet", "--out", str(named)]).exit_code == 0
+    try:
+        run = named.rename(tmp_path / os.fsdecode(b"b\xf6r"))  # as Latin-1 has it
+    except OSError:
+        pytest.skip("this system's names of files are text")
+    assert "<title>b?r: " in report(ss.Run.load(run), run)
 
 
 @pytest.mark.skipif(not shutil.which("chromium"), reason="there is no chromium")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import re
 import signal
 import threading
 import time
@@ -77,6 +78,11 @@ def test_runs_ranges_and_files_of_a_sweep(tmp_path: Path) -> None:
     ("text", "message"),
     [
         ("seeds = 0", r"a\.toml: seeds: must be a whole number >= 1, got 0"),
+        ("seeds = [3, 1, 3]", r"a\.toml: must ask for each run once, asks 2 times for the one with \{'seed': 3\}"),
+        (
+            '[grid]\nfeedback = ["sign", "sign"]',
+            r"a\.toml: must ask for each run once, asks 2 times for the one with \{'feedback'",
+        ),
         ("[grids]\na = [1]", r"a\.toml: must be one of seeds, base, grid, runs, got 'grids'"),
         ("[grid]\nnonsense = [1]", r"a\.toml: unknown option 'nonsense'; known: text"),
         ("[grid]\nw0 = 5", r"a\.toml: grid\.w0: must be a list of values, or a range such as"),
@@ -286,3 +292,16 @@ def test_data_that_are_not_there_are_found_before_anything_is_run(tmp_path: Path
     with pytest.raises(ss.ParameterError, match="nowhere: must be a file, or a folder of data, cannot be read"):
         ss.sweep(tables, tmp_path / "sweep", jobs=1)
     assert not (tmp_path / "sweep").exists()
+
+
+def test_a_place_where_no_folder_can_be_is_found_before_anything_is_run(file: Path) -> None:
+    (file.parent / "taken").write_text("")
+    said = command("sweep", file, "--out", file.parent / "taken", status=2)
+    assert re.search(r"taken.runs: must be a folder that can be made, cannot \(.*taken is a file\)", said)
+
+
+def test_what_is_no_address_of_a_scheduler_is_refused(file: Path) -> None:
+    pytest.importorskip("distributed", reason="needs the extra cluster")
+    for address in ("10.0.0.1", "tcp://10.0.0.1", "nonsense://10.0.0.1:8786"):
+        said = command("sweep", file, "--scheduler", address, status=2)
+        assert f"--scheduler: must be the address of a Dask scheduler, such as tcp://10.0.0.1:8786, got {address!r}" in said

@@ -200,7 +200,9 @@ def test_a_font_of_ones_own_writes_what_the_built_in_one_lacks() -> None:
 def test_fonts_that_cannot_be_read_are_refused(tmp_path: Path) -> None:
     (tmp_path / "no.ttf").write_bytes(b"not a font")
     (tmp_path / "half.ttf").write_bytes(Path(DEJAVU).read_bytes()[:1000])
-    for name, message in (("no.ttf", "cannot be read"), ("half.ttf", "cannot be read"), ("gone.ttf", "does not exist")):
+    (tmp_path / "folder.ttf").mkdir()
+    unread = {"no.ttf": "cannot be read", "half.ttf": "cannot be read"}
+    for name, message in (unread | {"gone.ttf": "does not exist", "folder.ttf": "is no file"}).items():
         with pytest.raises(ParameterError, match=rf"{name}: must be a font file \(TTF, OTF\), {message}"):
             tasks.text("A", font=str(tmp_path / name))
 

@@ -329,6 +329,8 @@ def read_toml(path: str | os.PathLike[str], what: str) -> dict[str, Any]:
         repr(found)  # a number of more digits than Python prints could not be said in an error
     except OSError as error:
         raise ParameterError(f"{name}: cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError:  # Windows PowerShell's > writes UTF-16
+        raise ParameterError(f"{name}: must be a TOML file of {what}, in UTF-8, is not; save it as UTF-8") from None
     except (ValueError, RecursionError) as error:
         raise ParameterError(f"{name}: must be a TOML file of {what} ({error})") from None
     return found

@@ -114,9 +114,16 @@ def check_folder(folder: PathLike, force: bool, resume: bool = False) -> None:
             raise FolderTakenError(
                 f"{where}: must be the folder of a run to be replaced, has no config.toml; choose another folder"
             )
+    check_place(where)
+
+
+def check_place(where: Path) -> None:
+    """Raise ParameterError unless a folder may be made or written where ``where`` is."""
     above = where.resolve()
     while not above.exists():
         above = above.parent
+    if not above.is_dir():
+        raise ParameterError(f"{where}: must be a folder that can be made, cannot ({above} is a file)")
     if not os.access(above, os.W_OK):
         raise ParameterError(f"{where}: must be in a folder that may be written to, {above} may not")
     if shutil.disk_usage(above).free < 2**20:

@@ -31,7 +31,8 @@ PACKAGES = ("numpy", "numba", "scipy", "matplotlib")
 
 def report(run: Run | Fit, folder: Path) -> str:
     """The page of a run that lies in a folder."""
-    title = f"{folder.resolve().name}: {run.network!r}"[:200]
+    name = folder.resolve().name.encode(errors="replace").decode()  # a file's name need not be text
+    title = f"{name}: {run.network!r}"[:200]
     parts = [table({name: words(value) for name, value in run.summary().items() if not isinstance(value, dict)})]
     parts += [
         section(name.removesuffix(".png"), image(picture, run)) for name, picture in run.pictures.items() if name != "raster.png"

@@ -20,7 +20,7 @@ from ..model.files import read_arrays
 from ..model.network import Network, save_weights
 from ..model.parameters import ParameterError, reading_file
 from . import config, plotting
-from .folder import CHECKPOINT, CONFIG, RECORDS, reserve, whole
+from .folder import CHECKPOINT, CONFIG, OWN, RECORDS, reserve, whole
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -117,6 +117,10 @@ def read_config(folder: str | os.PathLike[str]) -> dict[str, Any]:
     """The options of a run's folder. Raises ParameterError where it is none."""
     where = Path(folder)
     if not (where / CONFIG).is_file():
+        if (where / OWN).is_dir():
+            raise ParameterError(
+                f"{where}: must be a run that has ended, goes on or was killed; superspike resume {where} ends it"
+            )
         raise ParameterError(f"{where}: must be the folder of a run, has no {CONFIG}")
     return config.read(where / CONFIG)
 

@@ -22,7 +22,7 @@ from ..engine.jit import source_key, usable_cores, use_one_core
 from ..model.parameters import Param, extra, reading_file
 from . import config
 from .checkpoint import NO_NUMBERS, Keeper
-from .folder import CHECKPOINT, CONFIG, OWN, reserve, whole
+from .folder import CHECKPOINT, CONFIG, OWN, check_place, reserve, whole
 from .job import carry_out, complete, load, options_of, resume
 from .observers import SilentNetworkWarning
 
@@ -72,6 +72,8 @@ def sweep(
         jobs = Param("", "", ge=1).check("sweep.jobs", jobs, int)
     todo = [(dict(table), Path(folder) / run_name(table)) for table in tables]
     missing = {where: table for table, where in todo if not (where / CONFIG).is_file()}
+    if missing:
+        check_place(Path(folder))
     processes = min(jobs or usable_cores(), len(missing))
     found: dict[Path, Any] = {}
 

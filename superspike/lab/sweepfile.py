@@ -16,6 +16,7 @@ import csv
 import itertools
 import math
 import os
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -69,6 +70,9 @@ def read_sweep(path: str | os.PathLike[str], more: Mapping[str, Any] | None = No
         for values in itertools.product(*axes.values()):
             table = base | run | dict(zip(axes, values, strict=True))
             tables.append(config.of_file(path, table) | dict(more or {}))
+    for options, times in Counter(map(repr, tables)).items():
+        if times > 1:  # it would count as several runs, with too small an s.d.
+            raise ParameterError(f"{name}: must ask for each run once, asks {times} times for the one with {options}")
     shown = list(dict.fromkeys(option for table in tables for option in table))
     varied = [option for option in shown if len({repr(table.get(option)) for table in tables}) > 1]
     return Plan(tables, varied)

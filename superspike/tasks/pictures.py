@@ -54,7 +54,7 @@ def read_font(path: str) -> Any:
         return ImageFont.load_default(size=96)
     with reading_file(path, "a font file (TTF, OTF)") as where:
         if not where.is_file():  # Pillow would look for the name elsewhere
-            raise ParameterError("must be a font file (TTF, OTF), does not exist")
+            raise ParameterError(f"must be a font file (TTF, OTF), {'is no file' if where.exists() else 'does not exist'}")
         return ImageFont.truetype(path, size=96)
 
 
