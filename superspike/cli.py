@@ -230,6 +230,8 @@ def finish(run: Run | Fit, folder: Path, name: str, as_json: bool, quiet: bool, 
         raise
     except OSError as error:
         raise click.ClickException(f"stdout: {reason(error)}. The run is written, in {name}") from None
+    if run.interrupted and not quiet and any((folder / place / CHECKPOINT).is_file() for place in (OWN, "")):
+        say(f"interrupted: superspike resume {name} goes on")
 
 
 def end(interrupted: Callable[[], int]) -> None:

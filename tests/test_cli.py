@@ -137,8 +137,9 @@ def test_ctrl_c_writes_everything_and_exits_130(tmp_path: Path) -> None:
     time.sleep(2)
     assert process.poll() is None
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=30)
+    _, said = process.communicate(timeout=30)
     assert process.returncode == 130
+    assert said.endswith(b"interrupted: superspike resume a goes on\n")
     assert {path.name for path in (tmp_path / "a").iterdir()} == FILES
     assert json.loads((tmp_path / "a" / "summary.json").read_text())["interrupted"]
     assert os.listdir(tmp_path) == ["a"]  # noqa: PTH208
@@ -285,7 +286,7 @@ BAD: list[tuple[list[str], str]] = [
     (["gone.toml"], "gone.toml: cannot be read"),
     (["bad.toml"], "must be a TOML file of options"),
     (["powershell.toml"], "powershell.toml: must be a TOML file of options, in UTF-8, is not; save it as UTF-8"),
-    (["unknown.toml"], "unknown option 'tau_mom'; known: text, task"),
+    (["unknown.toml"], "unknown option 'tau_mom' (did you mean tau_mem?); known: text, task"),
     (["wrong.toml"], "tau_mem: must be a number with its unit"),
     (["--out", "full"], "full: must be empty or absent, holds files; choose another folder, or force (--force) to replace it"),
     (["--out", "good.ras"], "good.ras: must be a folder, is a file"),

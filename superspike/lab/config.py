@@ -7,6 +7,7 @@ down. :func:`build` turns such a table into task, network and training; :func:`t
 
 from __future__ import annotations
 
+import difflib
 import json
 import os
 import re
@@ -348,7 +349,9 @@ def check_known(names: Iterable[str], address: str = "") -> None:
     known = options()
     for name in names:
         if name not in known:
-            raise ParameterError(f"{address}unknown option {name!r}; known: {', '.join(known)}")
+            close = difflib.get_close_matches(str(name), known, 1)
+            meant = f" (did you mean {close[0]}?)" if close else ""
+            raise ParameterError(f"{address}unknown option {name!r}{meant}; known: {', '.join(known)}")
 
 
 def task_of(values: Mapping[str, Any]) -> Any:

@@ -207,7 +207,10 @@ def curves(rows: Sequence[Row]) -> Figure:
         n = min(len(x) for x, _ in both)
         bands[", ".join(f"{name} {value}" for name, value in key) or "all"] = both[0][0][:n], np.array([y[:n] for _, y in both])
     labels = ("epoch", "loss (training)") if isinstance(rows[0].run, Fit) else ("simulated time (s)", "cost")
-    draw_bands(figure.subplots(), bands, *labels)
+    axes = figure.subplots()
+    if labels[0] == "epoch":
+        axes.locator_params(axis="x", integer=True)
+    draw_bands(axes, bands, *labels)
     return figure
 
 
