@@ -16,7 +16,7 @@ LEARNED = 4.0  # Hz: what one target spike of ten that is missed costs
 
 def draw(figure):
     """Final cost over r0, and learning curves at the best r0 of each optimiser."""
-    seeds, seconds, wide = figure.size(20, 9), 250, figure.size(WIDE, RATES)
+    seeds, seconds, wide = figure.size(20, 6), 250, figure.size(WIDE, RATES)
     keys = [(name, rate) for name in OPTIMIZERS for rate in (wide if name == "sgd" else RATES)]
     base = figure.poisson() | {"hidden": [4], "duration": f"{seconds}s"}
     tables = [
