@@ -20,7 +20,8 @@ def draw(figure):
     evaluations = [ss.evaluate(one.network, one.task, 10 * period) for one in runs]
     measured = evaluations[0]
     hidden = measured.spikes["hidden1"]
-    rates, intervals, cvs = statistics(measured)
+    found = [statistics(evaluation) for evaluation in evaluations]
+    rates, intervals, cvs = found[0]
     pooled = np.concatenate(intervals)
 
     picture = new_figure(WIDTH, 6.2)
@@ -69,7 +70,6 @@ def draw(figure):
         np.median(loose) > 2 / 3 and np.median(loose) > 2 * np.median(chance),
         quick=False,
     )
-    found = [statistics(one) for one in evaluations]
     means, medians = np.array([r.mean() for r, _, _ in found]), np.array([np.median(its) for _, _, its in found])
     figure.claim(
         "hidden units fire at 10 to 20 Hz",

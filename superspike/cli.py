@@ -18,7 +18,7 @@ import click
 
 from . import __version__, tasks
 from .lab import config
-from .lab.folder import CHECKPOINT, OWN
+from .lab.folder import CHECKPOINT, OWN, checkpoints
 from .model.parameters import ParameterError, quantity
 from .model.scheme import ENGINES
 from .tasks.datasets import SOURCES
@@ -230,7 +230,7 @@ def finish(run: Run | Fit, folder: Path, name: str, as_json: bool, quiet: bool, 
         raise
     except OSError as error:
         raise click.ClickException(f"stdout: {reason(error)}. The run is written, in {name}") from None
-    if run.interrupted and not quiet and any((folder / place / CHECKPOINT).is_file() for place in (OWN, "")):
+    if run.interrupted and not quiet and checkpoints(folder):
         say(f"interrupted: superspike resume {name} goes on")
 
 

@@ -49,8 +49,8 @@ MAIN = Case((200, 256, 200), 5.0, 27.4)  # the sizes and rates of SSBM oxford
 SUITE = (Case((100, 4, 1), 5.0, 10.0), MAIN, Case((1000, 1000, 1000)), Case((2000, 4000, 1000)))
 WIDTHS = (64, 128, 256, 512, 1024, 2048, 4096)  # hidden neurons of the scaling table
 RATES = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0)  # Hz
-LONGEST_S = 600.0  # that a process beside others may take
 DURATIONS = (1.0, 3.0, 10.0, 30.0, 100.0)  # s
+LONGEST_S = 600.0  # that a process beside others may take
 
 
 class Runner:
@@ -241,23 +241,31 @@ def scaling(repeats: int, target_s: float) -> dict[str, Any]:
     return found
 
 
-def learn_beside(others: Any, target_s: float, found: Any) -> None:
-    """A process that learns the main task at the same time as others; puts its real-time factor into a queue."""
-    use_one_core()
+def main_task(target_s: float) -> Callable[[], float]:
+    """What learns the main task for about so long, and returns its simulated seconds per second."""
     runner = Runner(MAIN, "event")
     steps = steps_for(runner, target_s)
+    return lambda: steps * DT_S / runner.seconds(steps)
+
+
+def beside_others(prepare: Callable[[float], Callable[[], float]], target_s: float, others: Any, found: Any) -> None:
+    """A process that does what is prepared at the same time as others; puts how fast it was into a queue."""
+    use_one_core()
+    work = prepare(target_s)
     others.wait()
-    found.put(steps * DT_S / runner.seconds(steps))
+    found.put(work())
 
 
-def seeds_in_parallel(repeats: int, target_s: float, learn: Callable[..., None] = learn_beside) -> dict[str, Any]:
+def seeds_in_parallel(
+    repeats: int, target_s: float, prepare: Callable[[float], Callable[[], float]] = main_task
+) -> dict[str, Any]:  # fmt: skip
     """How fast one process is, and one process per core together, interleaved; medians and ratio."""
     context = multiprocessing.get_context("spawn")
     totals: dict[int, list[float]] = {1: [], cores(): []}
     for _ in range(repeats):
         for jobs, total in totals.items():
             found, others = context.Queue(), context.Barrier(jobs, timeout=LONGEST_S)
-            processes = [context.Process(target=learn, args=(others, target_s, found)) for _ in range(jobs)]
+            processes = [context.Process(target=beside_others, args=(prepare, target_s, others, found)) for _ in range(jobs)]
             for process in processes:
                 process.start()
             total.append(sum(found.get(timeout=LONGEST_S) for _ in processes))

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 
 from .. import __version__
 from ..engine.classifier import Classifier, Outcome
-from ..engine.jit import use_one_core
 from ..model.network import Network
 from ..tasks.samples import Samples
 from . import classification_peers
@@ -148,7 +147,7 @@ def suite(
         "rows": rows,
         "learn_per_forward": us["learn", 1] / us["forward", 1],
         "two_threads": {what: us[what, 1] / us[what, 2] for what in ("forward", "learn")},
-        "in_parallel": seeds_in_parallel(min(repeats, STARTS), target_s, partial(learn_beside, data=data)),
+        "in_parallel": seeds_in_parallel(min(repeats, STARTS), target_s, partial(learning, data=data)),
         "scaling": scaling(repeats, target_s),
         "memory": memory(first.classifier, task.train),
         "peak_memory_mib": peak_memory_mib(),
@@ -156,13 +155,11 @@ def suite(
     return found | ({"peers": compare(task, repeats, target_s)} if peers else {})
 
 
-def learn_beside(others: Any, target_s: float, found: Any, data: str | os.PathLike[str] | None) -> None:
-    """A process that learns at the same time as others; puts its samples per second into a queue."""
-    use_one_core()
+def learning(target_s: float, data: str | os.PathLike[str] | None) -> Callable[[], float]:
+    """What learns for about so long, and returns its samples per second."""
     runner = Runner(Own(network()).learn, picture_task(data).train)
     batches = runner.batches_for(target_s)
-    others.wait()
-    found.put(1e6 / runner.us_per_sample(batches))
+    return lambda: 1e6 / runner.us_per_sample(batches)
 
 
 def scaling(repeats: int, target_s: float) -> dict[str, Any]:

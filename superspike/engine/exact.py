@@ -18,7 +18,7 @@ from ..model.parameters import ParameterError, cast, check_memory
 from ..tasks import Samples
 from ..tasks.samples import which_of
 from .classifier import Classifier, Outcome, matrices
-from .gradient import AT_ONCE, Cost, Path, Start, bptt, run, stream_cost, trial_cost
+from .gradient import AT_ONCE, Cost, Path, Start, bptt, run, stream_cost, stream_raster, trial_cost
 from .jit import compile_lock, kernel
 from .simulation import Simulation
 from .state import Log
@@ -158,9 +158,8 @@ class ExactSimulation(Simulation):
         sizes, first = self.network.sizes, self._first - self._history
         rasters = []
         for n, parts in zip([*sizes, sizes[-1]], zip(*self._heard, strict=True), strict=True):
-            rasters.append(np.zeros((self.step - first, 1, n)))
-            for steps, ids in parts:
-                np.add.at(rasters[-1][:, 0], (steps - first, ids), 1.0)
+            steps, ids = map(np.concatenate, zip(*parts, strict=True))
+            rasters.append(stream_raster(steps - first, ids, self.step - first, n))
         start = start._replace(spikes=rasters[1:-1])
         path = run(self.network, rasters[0], start)
         return path, stream_cost(self.network, path, rasters[-1], start)

@@ -151,11 +151,16 @@ def raster(trials: Any, which: Array, inputs: int) -> Array:
 
 def rasters(network: Network, task: Task) -> list[Array]:
     """Inputs and targets of one period of a task, as (steps, 1, n)."""
-    frozen, found = task.in_steps(network.scheme.dt), []
+    frozen = task.in_steps(network.scheme.dt)
     check_memory("Task.period_ms", f"{task.period_ms:g} ms", 64 * frozen.period * sum(network.sizes))
-    for (steps, ids), n in zip(frozen.spikes(0, frozen.period), (task.n_inputs, task.n_outputs), strict=True):
-        found.append(np.zeros((frozen.period, 1, n)))
-        np.add.at(found[-1][:, 0], (steps, ids), 1.0)
+    spikes, sizes = frozen.spikes(0, frozen.period), (task.n_inputs, task.n_outputs)
+    return [stream_raster(*own, frozen.period, n) for own, n in zip(spikes, sizes, strict=True)]
+
+
+def stream_raster(steps: Array, ids: Array, length: int, n: int) -> Array:
+    """Spikes of ``n`` units in so many steps, as (length, 1, n)."""
+    found: Array = np.zeros((length, 1, n))
+    np.add.at(found[:, 0], (steps, ids), 1.0)
     return found
 
 

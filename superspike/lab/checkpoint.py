@@ -27,7 +27,7 @@ from ..engine.jit import source_key
 from ..model.files import read_arrays
 from ..model.parameters import Param, ParameterError, reading_file
 from .config import EVERY_S
-from .folder import CHECKPOINT, CONFIG, OWN
+from .folder import CHECKPOINT, CONFIG, OWN, checkpoints
 
 Array = NDArray[Any]
 Parts = Mapping[str, Mapping[str, Array]]
@@ -179,7 +179,7 @@ def wish(folder: Path) -> None:
 def read_checkpoint(folder: str | os.PathLike[str]) -> Checkpoint:
     """The newest checkpoint of a run's folder. Raises ParameterError where there is none, or none that can be read."""
     where = Path(folder)
-    paths = [path for path in (where / OWN / CHECKPOINT, where / CHECKPOINT) if path.is_file()]
+    paths = checkpoints(where)
     if not paths:
         raise ParameterError(
             f"{where}: must hold {CHECKPOINT}, from which a run goes on, has none; train (--checkpoint 1min) writes it"

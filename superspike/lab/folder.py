@@ -117,6 +117,11 @@ def check_folder(folder: PathLike, force: bool, resume: bool = False) -> None:
     check_place(where)
 
 
+def checkpoints(where: Path) -> list[Path]:
+    """The checkpoints in a run's folder, the newest first: of a run that goes on or was killed, and of one that has ended."""
+    return [path for path in (where / OWN / CHECKPOINT, where / CHECKPOINT) if path.is_file()]
+
+
 def check_place(where: Path) -> None:
     """Raise ParameterError unless a folder may be made or written where ``where`` is."""
     above = where.resolve()

@@ -206,11 +206,12 @@ def curves(rows: Sequence[Row]) -> Figure:
         both = [curve(row) for row in group]
         n = min(len(x) for x, _ in both)
         bands[", ".join(f"{name} {value}" for name, value in key) or "all"] = both[0][0][:n], np.array([y[:n] for _, y in both])
-    labels = ("epoch", "loss (training)") if isinstance(rows[0].run, Fit) else ("simulated time (s)", "cost")
     axes = figure.subplots()
-    if labels[0] == "epoch":
+    if isinstance(rows[0].run, Fit):
         axes.locator_params(axis="x", integer=True)
-    draw_bands(axes, bands, *labels)
+        draw_bands(axes, bands, "epoch", "loss (training)")
+    else:
+        draw_bands(axes, bands, "simulated time (s)", "cost")
     return figure
 
 

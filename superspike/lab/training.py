@@ -89,10 +89,7 @@ def train(
     network.refresh_feedback()  # and so is what follows them
     simulation = (ExactSimulation if training.rule == "bptt" else Simulation)(network, task, training.engine)
     initial_weights = None if network.is_drawn() else [w.copy() for w in network.weights]
-    if on_compile:
-        on_compile(simulation)
-    else:
-        simulation.compile()
+    (on_compile or type(simulation).compile)(simulation)
 
     metrics = Metrics(network, names, min(plan.burn_in + round(PATIENCE / dt), plan.total))
     recorder = Recorder(simulation, names, training.record == "spikes")
@@ -176,7 +173,7 @@ def evaluate(
     all_spikes = (len(task.inputs) + len(task.targets)) / task.period_ms * duration
     check_memory("evaluate.duration_ms", f"{duration:g} ms", 16 * all_spikes + kept_bytes(network, total, everything=True))
     simulation = Simulation(network, task, engine)
-    (on_compile or Simulation.compile)(simulation)
+    (on_compile or type(simulation).compile)(simulation)
     names, begin = layer_names(network.sizes), simulation.task.period
     metrics, recorder = Metrics(network, names), Recorder(simulation, names, everything=True)
     potentials: list[Array] = []
